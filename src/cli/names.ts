@@ -1,0 +1,57 @@
+/** How claims are named on the command line, and how to name this program. */
+import { EngineError } from '../core/errors.ts';
+import { suggestion } from '../core/similar.ts';
+import type { JsonObject } from '../core/types.ts';
+import { keyOf, metadataOf } from '../engine/objects.ts';
+import { allClaims } from './apply.ts';
+import type { Home } from './home.ts';
+
+/** What a person types to run this program again: `plinth`, unless a script that wraps it says otherwise. */
+export function command(): string {
+  return process.env['PLINTH_COMMAND'] || 'plinth';
+}
+
+/** Finds `Kind/name` (kind in any case, plural or short name too). BadUse, NoSuchClaim. */
+export async function findClaim(
+  project: Pick<Home, 'context' | 'store' | 'namespace'> & { readonly scope?: string | undefined },
+  text: string,
+): Promise<JsonObject> {
+  const { kind, name } = parseClaimName(text);
+  const claims = await allClaims(project.store, project.scope);
+  const words = await kindWords(project);
+  const full = words.get(kind.toLowerCase());
+  if (full === undefined) throw new EngineError('NoSuchClaim', `there is no kind ${kind}`, { hint: suggestion(kind, new Set(words.values())) });
+  const namesakes = claims.filter(claim => claim['kind'] === full && metadataOf(claim).name === name);
+  const wanted = project.scope ?? project.context.globals.namespace;
+  const inPlace = namesakes.filter(claim => keyOf(claim).namespace === (wanted ?? project.namespace));
+  const found = inPlace[0] ?? (wanted === undefined && namesakes.length === 1 ? namesakes[0] : undefined);
+  if (found !== undefined) return found;
+  if (namesakes.length > 1) {
+    throw new EngineError('BadUse', `${text} is there in several namespaces: ${namesakes.map(claim => keyOf(claim).namespace).join(', ')}`, {
+      hint: 'say which with -n NAMESPACE',
+    });
+  }
+  throw new EngineError('NoSuchClaim', `there is no ${full}/${name}${wanted === undefined ? '' : ` in namespace ${wanted}`}`, {
+    hint: suggestion(
+      `${full}/${name}`,
+      claims.map(claim => `${String(claim['kind'])}/${metadataOf(claim).name}`),
+    ),
+  });
+}
+
+/** The two parts of `KIND/NAME`; BadUse when it has others. */
+export function parseClaimName(text: string): { readonly kind: string; readonly name: string } {
+  const parts = text.split('/');
+  const [kind = '', name = ''] = parts;
+  if (parts.length !== 2 || kind === '' || name === '') throw new EngineError('BadUse', `${text} is not KIND/NAME`, { hint: 'e.g. Queue/orders' });
+  return { kind, name };
+}
+
+async function kindWords({ store }: Pick<Home, 'store'>): Promise<Map<string, string>> {
+  const words = new Map<string, string>();
+  for (const definition of await store.list('ClaimDefinition')) {
+    const { kind, plural, shortNames = [] } = definition['spec'] as unknown as { kind: string; plural: string; shortNames?: string[] };
+    for (const word of [kind, plural, ...shortNames]) words.set(word.toLowerCase(), kind);
+  }
+  return words;
+}

@@ -1,0 +1,17 @@
+/** Numbers on the command line. */
+import { InvalidArgumentError } from 'commander';
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `500ms`, `30s`, `5m`, `1h`, or seconds without a unit. */
+export function milliseconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError('It must be a time such as 500ms, 30s or 5m.');
+  return Math.max(1, Math.round(Number(match[1]) * UNITS[match[2] ?? 's']!));
+}
+
+/** A whole number above 0. */
+export function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text.trim())) throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
+  return Number(text);
+}

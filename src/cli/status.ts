@@ -1,0 +1,52 @@
+/** `plinth status`: all claims at a glance. Reads the state folder, or the cluster, and nothing else. */
+import type { JsonObject } from '../core/types.ts';
+import { allClaims } from './apply.ts';
+import { isCluster } from './home.ts';
+import type { Context, ExitCode } from './host.ts';
+import { command } from './names.ts';
+import { openHome } from './open-home.ts';
+import { columns, complain, tell } from './output.ts';
+import { statusOf } from './standing.ts';
+import { driftText } from './summary.ts';
+import { type ClaimView, viewOf } from './view.ts';
+
+/** Runs the command. Errors: those of openHome. */
+export async function runStatus(context: Context): Promise<ExitCode> {
+  const home = await openHome(context);
+  try {
+    const claims = await allClaims(home.store, home.scope);
+    const views = claims.map(viewOf);
+    await tell(context.out, { claims: views }, () => human(context, claims, views));
+    for (const problem of home.problems()) complain(context.out, problem);
+    const open = claims.some(claim => statusOf(claim).drift.some(row => row.correctedAt === undefined));
+    return home.problems().length > 0 ? 1 : open ? 3 : 0;
+  } finally {
+    await home.close();
+  }
+}
+
+function human({ out, globals }: Context, claims: readonly JsonObject[], views: readonly ClaimView[]): string[] {
+  if (views.length === 0) return [isCluster(globals) ? 'no claims here; -A looks at every namespace' : `no claims here; \`${command()} up PATH\` makes some`];
+  const several = new Set(views.map(view => view.namespace)).size > 1;
+  const head = [...(several ? ['NAMESPACE'] : []), 'CLAIM', 'READY', 'CLASS', 'IMPLEMENTATION', 'RESOURCES', 'SAYS'];
+  const { green, red, dim } = out.colours;
+  const rows = views.map(view => [
+    ...(several ? [view.namespace] : []),
+    `${view.kind}/${view.name}`,
+    view.ready ? green('yes') : red('no'),
+    view.class,
+    view.composition,
+    `${view.resources.filter(resource => resource.ready).length}/${view.resources.length}`,
+    view.ready && view.message === '' ? view.reason : `${view.reason}${view.message === '' ? '' : `: ${view.message}`}`,
+  ]);
+  return [...columns([head, ...rows], dim), ...notes(claims, out.colours.yellow)];
+}
+
+function notes(claims: readonly JsonObject[], paint: (text: string) => string): string[] {
+  return claims.flatMap(claim => {
+    const { kind, name } = viewOf(claim);
+    const { drift, pendingPlan } = statusOf(claim);
+    const held = pendingPlan === undefined ? [] : [paint(`${kind}/${name}: a change waits: ${command()} approve ${kind}/${name} --plan ${pendingPlan.hash}`)];
+    return [...drift.map(row => paint(`drift: ${driftText(`${kind}/${name}`, row)}`)), ...held];
+  });
+}

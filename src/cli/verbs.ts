@@ -1,0 +1,80 @@
+/** Verbs of a person on one claim: approve, recreate, abandon. Each is an annotation that the engine obeys and takes back. */
+import { EngineError } from '../core/errors.ts';
+import type { JsonObject } from '../core/types.ts';
+import { keyOf, keyText } from '../engine/objects.ts';
+import { ABANDON, APPROVE, RECREATE } from '../engine/reconcile.ts';
+import type { Home, Limits } from './home.ts';
+import type { Context, ExitCode } from './host.ts';
+import { type Interrupt, listenForInterrupt } from './interrupt.ts';
+import { command, findClaim } from './names.ts';
+import { openHome } from './open-home.ts';
+import { note, say, tell } from './output.ts';
+import { rawClaim } from './recover.ts';
+import { statusOf, troubleOf } from './standing.ts';
+import { namesOf, refuseState, tellInterrupted } from './up.ts';
+import { viewOf } from './view.ts';
+
+/** Lets the plan that a claim holds go ahead, if it is the one named. BadUse when none or another one waits. */
+export async function runApprove(context: Context, text: string, hash: string, timeoutMs: number): Promise<ExitCode> {
+  return await withHome(context, async (home, interrupt) => {
+    const claim = await findClaim(home, text);
+    const pending = statusOf(claim).pendingPlan;
+    if (pending === undefined) throw new EngineError('BadUse', `no change of ${text} waits for approval`, { hint: `\`${command()} status\` shows what waits` });
+    if (pending.hash !== hash) {
+      throw new EngineError('BadUse', `the plan that waits now is ${pending.hash}: ${pending.summary.join('; ')}`, {
+        hint: `if that is what you want: \`${command()} approve ${text} --plan ${pending.hash}\``,
+      });
+    }
+    return await obey(home, claim, APPROVE, hash, { timeoutMs, interrupt });
+  });
+}
+
+/** Makes lost things again. BadUse when nothing of the claim is lost. */
+export async function runRecreate(context: Context, text: string, timeoutMs: number): Promise<ExitCode> {
+  return await withHome(context, async (home, interrupt) => {
+    const claim = await findClaim(home, text);
+    return await obey(home, claim, RECREATE, 'true', { timeoutMs, interrupt });
+  });
+}
+
+/** Deletes the claim; what cannot be deleted is left behind, marked as retained. */
+export async function runAbandon(context: Context, text: string, timeoutMs: number): Promise<ExitCode> {
+  return await withHome(context, async (home, interrupt) => {
+    const claim = await findClaim(home, text);
+    const marked = (await home.store.write({ kind: 'annotations', claim: rawClaim(claim), set: { [ABANDON]: 'true' } })) ?? claim;
+    await home.store.remove(keyOf(marked));
+    return await watch(home, claim, undefined, { timeoutMs, interrupt });
+  });
+}
+
+async function withHome(context: Context, work: (home: Home, interrupt: Interrupt) => Promise<ExitCode>): Promise<ExitCode> {
+  const interrupt = listenForInterrupt();
+  const home = await openHome(context, { write: true });
+  try {
+    return refuseState(home) ? 1 : await work(home, interrupt);
+  } finally {
+    await home.close();
+    interrupt.dispose();
+  }
+}
+
+async function obey(home: Home, claim: JsonObject, verb: string, value: string, limits: Limits): Promise<ExitCode> {
+  await home.store.write({ kind: 'annotations', claim: rawClaim(claim), set: { [verb]: value } });
+  return await watch(home, claim, verb, limits);
+}
+
+async function watch(home: Home, claim: JsonObject, verb: string | undefined, limits: Limits): Promise<ExitCode> {
+  const key = keyOf(claim);
+  const name = namesOf([key], home.namespace).get(keyText(key))!;
+  const { ending, object, standing } = await home.settle(claim, verb, limits);
+  if (ending === 'interrupted') return tellInterrupted();
+  const { out } = home.context;
+  if (object === undefined) {
+    await tell(out, { claim: name, gone: true }, () => [`${name} is gone`]);
+    return 0;
+  }
+  await tell(out, viewOf(object), () => [`${name}: ${standing === 'ready' ? 'ready' : (troubleOf(statusOf(object).conditions)?.message ?? standing)}`]);
+  if (ending === 'timeout') note('not in time; run again to go on');
+  if (standing === 'held') say(out, `another change waits: ${command()} approve ${name} --plan ${statusOf(object).pendingPlan?.hash ?? ''}`);
+  return standing === 'ready' ? 0 : standing === 'held' ? 3 : 1;
+}

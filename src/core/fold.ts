@@ -1,0 +1,43 @@
+/** The inventory after the calls of a turn: what each outcome made of its entry. Pure. */
+import { sentDigests } from './diff.ts';
+import { identityKey, isOwned } from './match.ts';
+import type { Action, InventoryEntry, Outcome, OwnedEntry } from './types.ts';
+
+/** `key`: the instance's HMAC key. Entries no outcome speaks of stay as they are. */
+export function fold(inventory: readonly InventoryEntry[], outcomes: readonly Outcome[], key: string): InventoryEntry[] {
+  const byEntry = new Map(outcomes.filter(outcome => isOwned(outcome.action.entry)).map(outcome => [identityKey(outcome.action.entry as OwnedEntry), outcome]));
+  return inventory.flatMap(entry => {
+    const outcome = isOwned(entry) ? byEntry.get(identityKey(entry)) : undefined;
+    return outcome === undefined ? [entry] : foldOne(entry as OwnedEntry, outcome, key);
+  });
+}
+
+function foldOne(entry: OwnedEntry, outcome: Outcome, key: string): InventoryEntry[] {
+  const { action, at } = outcome;
+  if (outcome.result === 'failed') return outcome.error.code === 'AlreadyExists' ? [entry] : [{ ...entry, message: outcome.error.message }];
+  switch (action.kind) {
+    case 'create':
+      return [
+        {
+          ...entry,
+          phase: 'Created',
+          since: at,
+          changedAt: at,
+          settled: {},
+          sent: sentDigests(secretChanges(action), action.desired.secrets, key),
+          message: '',
+        },
+      ];
+    case 'update':
+      return [{ ...entry, changedAt: at, sent: { ...entry.sent, ...sentDigests(action.changes, action.desired.secrets, key) } }];
+    case 'delete':
+      return [{ ...entry, phase: 'Deleting', since: entry.phase === 'Deleting' ? entry.since : at, changedAt: at, ready: false, message: 'is being deleted' }];
+    case 'forget':
+      return [];
+    default:
+      return [entry];
+  }
+}
+
+const secretChanges = (action: Extract<Action, { kind: 'create' }>) =>
+  action.desired.secrets.map(leaf => ({ path: leaf.path, desired: undefined, observed: undefined, cause: 'changed', secret: true }) as const);

@@ -1,0 +1,146 @@
+/** What roles cannot say, asked by the API server itself at each write: ValidatingAdmissionPolicies with their bindings. */
+import { API_VERSION } from '../kinds.ts';
+import type { JsonObject } from '../types.ts';
+import { LABELS, NAME } from './roles.ts';
+
+const [GROUP = ''] = API_VERSION.split('/');
+const CLASS = 'plinth.dev/class';
+const MANAGED = 'app.kubernetes.io/managed-by';
+
+interface Policy {
+  readonly name: string;
+  readonly rules: readonly JsonObject[];
+  readonly conditions: Readonly<Record<string, string>>;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly validations: readonly JsonObject[];
+}
+
+const list = (map: Readonly<Record<string, string>>): JsonObject[] => Object.entries(map).map(([name, expression]) => ({ name, expression }));
+const on = (group: string, resources: readonly string[], operations: readonly string[]): JsonObject => ({
+  apiGroups: [group],
+  apiVersions: ['*'],
+  operations: [...operations],
+  resources: [...resources],
+});
+
+function policy({ name, rules, conditions, variables = {}, validations }: Policy): JsonObject[] {
+  const metadata = { name: `${NAME}-${name}`, labels: { ...LABELS } };
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const spec = {
+    failurePolicy: 'Fail',
+    matchConstraints: { resourceRules: [...rules] },
+    matchConditions: list(conditions),
+    variables: list(variables),
+    validations: [...validations],
+  };
+  return [
+    { apiVersion, kind: 'ValidatingAdmissionPolicy', metadata, spec },
+    { apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata, spec: { policyName: metadata.name, validationActions: ['Deny'] } },
+  ];
+}
+
+/** Every policy. `namespace`: where the engine runs. */
+export function policyObjects(namespace: string): JsonObject[] {
+  return [...classPolicy(), ...adoptPolicy(), ...engineSecretsPolicy(namespace), ...engineKindsPolicy(namespace)];
+}
+
+/** The class of a namespace decides on accounts and costs: who labels a namespace must be allowed to `use` that class. */
+function classPolicy(): JsonObject[] {
+  const label = (object: string): string =>
+    `(has(${object}.metadata.labels) && '${CLASS}' in ${object}.metadata.labels ? ${object}.metadata.labels['${CLASS}'] : '')`;
+  const may = (check: string): string => `authorizer.group('${GROUP}').resource('environmentclasses')${check}.check('use').allowed()`;
+  return policy({
+    name: 'class',
+    rules: [on('', ['namespaces'], ['CREATE', 'UPDATE'])],
+    conditions: { 'class-changes': `${label('object')} != (oldObject == null ? '' : ${label('oldObject')})` },
+    variables: { class: label('object') },
+    validations: [
+      {
+        expression: `variables.class == '' || ${may('.name(variables.class)')}`,
+        messageExpression: `request.userInfo.username + ' may not use the environment class ' + variables.class + '; ask for the verb use on environmentclasses.${GROUP}'`,
+        reason: 'Forbidden',
+      },
+      {
+        expression: `variables.class != '' || ${may('')}`,
+        message: `without the label ${CLASS} the default class serves the namespace: to take it away, the verb use on all environmentclasses.${GROUP} is needed`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}
+
+/** Taking over or reading what a claim did not make is more than making claims: it needs the verb `adopt` on the kind. */
+function adoptPolicy(): JsonObject[] {
+  const lifecycle = (object: string): string => `(has(${object}.spec) && has(${object}.spec.lifecycle) ? ${object}.spec.lifecycle : {})`;
+  const adopt = (block: string): string => `(has(${block}.adopt) ? ${block}.adopt : {})`;
+  const observes = (block: string): string => `(has(${block}.management) && ${block}.management == 'ObserveOnly')`;
+  return policy({
+    name: 'adopt',
+    // Every claim kind, those that come later too; admin kinds have no lifecycle.
+    rules: [on(GROUP, ['*'], ['CREATE', 'UPDATE'])],
+    conditions: { 'of-a-claim': 'has(object.spec) && has(object.spec.lifecycle)' },
+    variables: {
+      now: lifecycle('object'),
+      before: `oldObject == null ? {} : ${lifecycle('oldObject')}`,
+      adopts: `size(${adopt('variables.now')}) > 0 && (!has(variables.before.adopt) || variables.now.adopt != variables.before.adopt)`,
+      observes: `${observes('variables.now')} && !${observes('variables.before')}`,
+      may: `authorizer.group('${GROUP}').resource(request.resource.resource).namespace(request.namespace).check('adopt').allowed()`,
+    },
+    validations: [
+      {
+        expression: '!variables.adopts || variables.may',
+        messageExpression: `request.userInfo.username + ' may not adopt what exists already (spec.lifecycle.adopt); ask for the verb adopt on ' + request.resource.resource + '.${GROUP}'`,
+        reason: 'Forbidden',
+      },
+      {
+        expression: '!variables.observes || variables.may',
+        messageExpression: `request.userInfo.username + ' may not observe what exists already (spec.lifecycle.management); ask for the verb adopt on ' + request.resource.resource + '.${GROUP}'`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}
+
+const isEngine = (namespace: string): Readonly<Record<string, string>> => ({
+  'by-the-engine': `request.userInfo.username == 'system:serviceaccount:${namespace}:${NAME}'`,
+});
+
+/** A role cannot say "only your own Secrets": whoever takes over the engine must not write those of others. */
+function engineSecretsPolicy(namespace: string): JsonObject[] {
+  const isOurs = (object: string): string => `(has(${object}.metadata.labels) && ${object}.metadata.labels[?'${MANAGED}'].orValue('') == '${NAME}')`;
+  // One whose label somebody took away is still ours if it belongs to a claim.
+  const isOwned = `(has(oldObject.metadata.ownerReferences) && oldObject.metadata.ownerReferences.exists(owner, owner.apiVersion == '${API_VERSION}'))`;
+  return policy({
+    name: 'engine-secrets',
+    rules: [on('', ['secrets'], ['CREATE', 'UPDATE', 'DELETE'])],
+    conditions: isEngine(namespace),
+    validations: [
+      {
+        expression: `object == null || ${isOurs('object')}`,
+        message: `the engine writes only Secrets with the label ${MANAGED}: ${NAME}`,
+        reason: 'Forbidden',
+      },
+      {
+        expression: `oldObject == null || ${isOurs('oldObject')} || ${isOwned}`,
+        message: `the engine changes and deletes only Secrets with the label ${MANAGED}: ${NAME}`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}
+
+/** Creating cannot be granted by name: the engine makes kinds of our group alone. */
+function engineKindsPolicy(namespace: string): JsonObject[] {
+  return policy({
+    name: 'engine-kinds',
+    rules: [on('apiextensions.k8s.io', ['customresourcedefinitions'], ['CREATE', 'UPDATE', 'DELETE'])],
+    conditions: isEngine(namespace),
+    validations: [
+      {
+        expression: `(object == null ? oldObject : object).spec.group == '${GROUP}'`,
+        message: `the engine writes only CustomResourceDefinitions of the group ${GROUP}`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}

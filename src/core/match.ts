@@ -1,0 +1,248 @@
+/** Which entry of the inventory stands for which desired resource: the same, moved, new, or replaced. Pure. */
+import { EngineError } from './errors.ts';
+import { exactName, nameOf } from './naming.ts';
+import { marked } from './ownership.ts';
+import { checkValue, withDefaults } from './schema.ts';
+import type {
+  Claim,
+  DesiredResource,
+  Identity,
+  InventoryEntry,
+  JsonObject,
+  Lifecycle,
+  OwnedEntry,
+  Owner,
+  Policy,
+  Present,
+  ResourceType,
+  Timestamp,
+  TypeName,
+  WaitingEntry,
+} from './types.ts';
+
+/** What is known of a ProviderConfig that could be connected. */
+export interface Link {
+  readonly scope: string;
+  readonly types: ReadonlyMap<TypeName, ResourceType>;
+  readonly unsupported: Readonly<Record<TypeName, readonly string[]>>;
+  readonly forgetful: boolean;
+  readonly lifetime: 'Cluster' | 'Namespace' | 'Process';
+}
+/** Everything beside the rendering that decides what a resource is called and how it is treated. */
+export interface Setting {
+  readonly claim: Claim;
+  readonly instance: { readonly id: string; readonly key: string };
+  readonly lifecycle: Lifecycle;
+  readonly policy: Policy;
+  readonly adoptable: readonly { readonly type: TypeName; readonly name: string }[];
+  /** By ProviderConfig name. */
+  readonly links: ReadonlyMap<string, Link | EngineError>;
+  /** What the class's naming gives for this id, '' for the built-in rule. */
+  readonly baseName: (id: string) => string;
+  readonly now: Timestamp;
+}
+/** A desired resource with its type, its canonical spec and, unless its key is pending, the name a new one would get. */
+export interface Wanted {
+  readonly desired: DesiredResource;
+  readonly type: ResourceType;
+  readonly link: Link;
+  readonly spec: JsonObject;
+}
+export type Match =
+  | { readonly kind: 'entry'; readonly wanted: Wanted; readonly entry: OwnedEntry; readonly moved: boolean }
+  | { readonly kind: 'new'; readonly wanted: Wanted; readonly entry: OwnedEntry }
+  /** Its natural key is pending. */
+  | { readonly kind: 'waiting'; readonly entry: WaitingEntry; readonly on: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly entry: InventoryEntry; readonly error: EngineError };
+
+/** One text per identity; two entries never share it. */
+export function identityKey({ scope, type, name }: Identity): string {
+  return `${scope}|${type}|${name}`;
+}
+
+export function isOwned(entry: InventoryEntry): entry is OwnedEntry {
+  return entry.phase !== 'Waiting';
+}
+
+/** True for entries on their way out. */
+export function isLeaving(entry: InventoryEntry): boolean {
+  return entry.phase === 'Retiring' || entry.phase === 'Deleting';
+}
+
+/**
+ * True when the service says it was made after the entry was recorded. Services that tell whole seconds make what came in the same second look
+ * older: a foreign thing must never pass for ours, and ours bears its marks from its first moment.
+ */
+export function isNotOlder(seen: Present, entry: OwnedEntry): boolean {
+  return seen.createdAt !== undefined && Date.parse(seen.createdAt) >= Date.parse(entry.since);
+}
+
+/** The owner whose marks a resource of the claim bears. */
+export function ownerFor(setting: Pick<Setting, 'claim' | 'instance'>, id: string): Owner {
+  const { kind, namespace, name, uid } = setting.claim;
+  return { instance: setting.instance.id, kind, namespace, name, uid, id };
+}
+
+/** Defaults, marks and normal form; fields that what is connected cannot do are left out. */
+export function canonicalSpec(type: ResourceType, spec: JsonObject, owner: Owner, unsupported: readonly string[], seen: Present | undefined): JsonObject {
+  const whole = marked(withDefaults(type.spec, spec), type.mark, owner);
+  const normal = type.normalise === undefined ? whole : type.normalise(whole, seen);
+  return Object.fromEntries(Object.entries(normal).filter(([field, value]) => value !== undefined && !unsupported.includes(field)));
+}
+
+/** Matches every desired resource with at most one entry; an entry is used once. Leaving entries are never matched. */
+export function matchAll(setting: Setting, resources: readonly DesiredResource[], inventory: readonly InventoryEntry[]): Match[] {
+  const free = new Set(inventory.filter(entry => !isLeaving(entry)));
+  const matches: Match[] = [];
+  for (const desired of resources) {
+    const match = matchOne(setting, desired, free, inventory);
+    if (match.kind !== 'new') free.delete(match.entry);
+    matches.push(match);
+  }
+  return matches;
+}
+
+function matchOne(setting: Setting, desired: DesiredResource, free: ReadonlySet<InventoryEntry>, inventory: readonly InventoryEntry[]): Match {
+  const candidates = [...free].filter(isOwned).sort((a, b) => b.incarnation - a.incarnation);
+  const mine = candidates.find(entry => entry.id === desired.id && entry.type === desired.type);
+  const link = setting.links.get(desired.config);
+  if (link === undefined || link instanceof EngineError) {
+    const error = link ?? new EngineError('NoProviderConfig', `ProviderConfig ${desired.config} is not there`);
+    return { kind: 'failed', entry: mine ?? waitingEntry(desired, error.message), error };
+  }
+  const type = link.types.get(desired.type);
+  if (type === undefined) {
+    const error = new EngineError('Unsupported', `ProviderConfig ${desired.config} has no resource type ${desired.type}`);
+    return { kind: 'failed', entry: mine ?? waitingEntry(desired, error.message), error };
+  }
+  const spec = canonicalSpec(type, desired.value, ownerFor(setting, desired.id), link.unsupported[type.type] ?? [], undefined);
+  const problem = specProblem(type, desired, setting);
+  if (problem !== undefined) return { kind: 'failed', entry: mine ?? waitingEntry(desired, problem.message), error: problem };
+  const wanted: Wanted = { desired, type, link, spec };
+  return matchEntry(setting, wanted, candidates, mine) ?? matchNew(setting, wanted, candidates, inventory);
+}
+
+/** What the claim and the parameters lead to must be something the type can take; what is pending or secret is not judged yet. */
+function specProblem(type: ResourceType, desired: DesiredResource, setting: Setting): EngineError | undefined {
+  if (desired.pending.length > 0 || desired.secrets.length > 0) return undefined;
+  const [problem] = checkValue(type.spec, marked(withDefaults(type.spec, desired.value), type.mark, ownerFor(setting, desired.id)), '');
+  return (
+    problem && new EngineError('InvalidSpec', `${desired.id}: ${problem.path === '' ? 'its spec' : problem.path} ${problem.message}`, { path: problem.path })
+  );
+}
+
+/** The same id on the same scope, else an entry that `formerly` names, else one with the very identity. */
+function matchEntry(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[], mine: OwnedEntry | undefined): Match | undefined {
+  const { desired, link } = wanted;
+  if (mine !== undefined && mine.scope === link.scope && !hasNewKey(wanted, mine))
+    return { kind: 'entry', wanted, entry: mine, moved: mine.config !== desired.config };
+  if (mine !== undefined && mine.scope !== link.scope && mine.config === desired.config && link.lifetime !== 'Process' && mine.approved === undefined) {
+    const error = new EngineError(
+      'ScopeChanged',
+      `${desired.id}: ProviderConfig ${desired.config} reaches ${link.scope}, but ${mine.name} is in ${mine.scope}`,
+    );
+    return { kind: 'failed', entry: mine, error };
+  }
+  const fits = (entry: OwnedEntry): boolean => entry.type === desired.type && entry.scope === link.scope && entry.approved === undefined;
+  const renamed = candidates.find(entry => fits(entry) && desired.formerly.includes(entry.id));
+  if (renamed !== undefined) return { kind: 'entry', wanted, entry: renamed, moved: true };
+  const name = newName(setting, wanted, 0);
+  const same = candidates.find(entry => fits(entry) && entry.name === name);
+  return same === undefined ? undefined : { kind: 'entry', wanted, entry: same, moved: true };
+}
+
+/** A natural key that changed names another thing; a pending one says nothing. */
+function hasNewKey({ type, spec }: Wanted, entry: OwnedEntry): boolean {
+  if (type.naming.by !== 'key') return false;
+  const key = type.naming.key(spec);
+  return key !== undefined && key !== entry.name;
+}
+
+function matchNew(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[], inventory: readonly InventoryEntry[]): Match {
+  const { desired, link } = wanted;
+  const adopt = setting.lifecycle.adopt[desired.template];
+  const refused = adopt === undefined ? undefined : adoptRefusal(setting, wanted, adopt);
+  if (refused !== undefined) return { kind: 'failed', entry: waitingEntry(desired, refused.message), error: refused };
+  const entry = freshEntry(setting, wanted, inventory);
+  if (entry === undefined) {
+    const [pending] = desired.pending;
+    return {
+      kind: 'waiting',
+      entry: waitingEntry(desired, pending?.message ?? ''),
+      on: pending?.on ?? '',
+      message: pending?.message ?? `${desired.id} has no key yet`,
+    };
+  }
+  const holder = [...candidates, ...inventory.filter(isOwned)].find(other => identityKey(other) === identityKey(entry));
+  if (holder !== undefined) {
+    const error = new EngineError('Conflict', `${desired.id} would be ${entry.name} in ${link.scope}, which ${holder.id} of the same claim still holds`, {
+      retry: 'waiting',
+      hint: 'nothing to do once it is gone',
+    });
+    return { kind: 'failed', entry: waitingEntry(desired, error.message), error };
+  }
+  return { kind: 'new', wanted, entry };
+}
+
+/** A new entry, phase Intended: a successor of what the inventory holds under this id. Undefined while its natural key is pending. */
+export function freshEntry(setting: Setting, wanted: Wanted, inventory: readonly InventoryEntry[]): OwnedEntry | undefined {
+  const { desired, type } = wanted;
+  const before = inventory.filter(isOwned).filter(entry => entry.id === desired.id);
+  const incarnation = before.length === 0 || type.naming.by === 'key' ? 0 : Math.max(...before.map(entry => entry.incarnation)) + 1;
+  const adopt = incarnation === 0 && type.naming.by !== 'key' ? setting.lifecycle.adopt[desired.template] : undefined;
+  const name = adopt ?? newName(setting, wanted, incarnation);
+  return name === undefined ? undefined : newEntry(setting, wanted, name, incarnation);
+}
+
+function newName(setting: Setting, { desired, type, spec }: Wanted, incarnation: number): string | undefined {
+  if (type.naming.by === 'key') return type.naming.key(spec);
+  if (desired.name !== undefined) return exactName(incarnation === 0 ? desired.name : `${desired.name}-${incarnation}`, type.naming, spec);
+  const { namespace, name } = setting.claim;
+  const parts = { base: setting.baseName(desired.id), namespace, claim: name, id: desired.id, main: desired.main, incarnation, instance: setting.instance.id };
+  return nameOf(parts, type.naming, spec);
+}
+
+function adoptRefusal(setting: Setting, { desired, type, spec }: Wanted, name: string): EngineError | undefined {
+  const key = type.naming.by === 'key' ? type.naming.key(spec) : undefined;
+  // What is known by a natural key cannot be something else, e.g. an object of another namespace.
+  if (key !== undefined && key !== name)
+    return new EngineError('NotAdoptable', `${desired.id}: ${type.type} ${name} is not what the composition names: ${key}`);
+  const listed = setting.adoptable.some(rule => rule.type === type.type && globMatches(rule.name, name));
+  return listed ? undefined : new EngineError('NotAdoptable', `${desired.id}: the class does not allow to adopt ${type.type} ${name}`);
+}
+
+/** `legacy-*`: a star stands for any text. */
+function globMatches(pattern: string, text: string): boolean {
+  const parts = pattern.split('*').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`).test(text);
+}
+
+function waitingEntry(desired: DesiredResource, message: string): WaitingEntry {
+  return { phase: 'Waiting', id: desired.id, type: desired.type, config: desired.config, dependsOn: desired.dependsOn, ready: false, message };
+}
+
+function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name: string, incarnation: number): OwnedEntry {
+  const observed = setting.lifecycle.management === 'ObserveOnly';
+  const adopted = setting.lifecycle.adopt[desired.template] !== undefined;
+  const origin = observed ? 'Observed' : adopted ? 'Adopted' : 'Created';
+  return {
+    ...waitingEntry(desired, ''),
+    phase: 'Intended',
+    scope: link.scope,
+    name,
+    since: setting.now,
+    incarnation,
+    origin,
+    holds: type.holds,
+    settled: {},
+    ...pinsFor(setting, type, spec, origin),
+  };
+}
+
+/** What deletion needs later. An adopted thing is deleted only if the claim itself says so, an observed one never. */
+export function pinsFor(setting: Setting, type: ResourceType, spec: JsonObject, origin: OwnedEntry['origin']): Pick<OwnedEntry, 'deletion' | 'onDelete'> {
+  const asked = origin === 'Created' ? setting.lifecycle.deletion : origin === 'Adopted' ? (setting.claim.lifecycle.deletion ?? 'Retain') : 'Retain';
+  const fields = Object.entries(type.spec.properties).filter(([, schema]) => (schema as { plinth?: string }).plinth === 'delete-only');
+  const values = fields.map(([field]) => [field, spec[field] ?? (field === 'purge' ? setting.policy.purgeOnDelete : undefined)] as const);
+  return { deletion: asked, onDelete: Object.fromEntries(values.filter(([, value]) => value !== undefined)) as JsonObject };
+}

@@ -1,0 +1,59 @@
+/** What one turn of planning is given, what a step of it gives back, and the rule that holds back what holds something. Pure. */
+import { EngineError } from './errors.ts';
+import type { Setting } from './match.ts';
+import type { Action, DriftRow, InventoryEntry, Observed, OwnedEntry, Rendering, Timestamp } from './types.ts';
+
+export interface PlanInput extends Setting {
+  /** Undefined: the claim is being deleted, and nothing is desired. */
+  readonly rendering: Rendering | undefined;
+  readonly inventory: readonly InventoryEntry[];
+  /** By identityKey; what is missing here is asked for in `look`. */
+  readonly observed: ReadonlyMap<string, Observed>;
+  /** Identities that stood on the stored claim when the pass began. */
+  readonly recorded: ReadonlySet<string>;
+  /** `create <identityKey>` …: each verb at most once per resource and pass. `refused <identityKey>`: only a person could make it work. */
+  readonly tried: ReadonlySet<string>;
+  /** After this no call for the claim has left: the end of the last one of this process, or when it first looked; who worked it before is gone. */
+  readonly quietSince: Timestamp;
+  /** Earlier drift rows of the claim. */
+  readonly drift: readonly DriftRow[];
+  /** Hash of the plan that a person approved. */
+  readonly approved: string | undefined;
+  /** A person asked to make lost things again. */
+  readonly recreate: boolean;
+  /** A person asked to let go what cannot be deleted. */
+  readonly abandon: boolean;
+  /** The namespace of the claim is going, and this code stands in the way: what only a person could mend is let go. */
+  readonly stuck?: string | undefined;
+}
+
+/** `entries`: what stands in the inventory after planning; empty: dropped. `held`: would be retired if a person approved. */
+export interface Step {
+  readonly entries: readonly InventoryEntry[];
+  readonly actions: readonly Action[];
+  readonly look?: readonly OwnedEntry[];
+  readonly held?: readonly OwnedEntry[];
+}
+
+/** Nothing is done; `error` says why and what would help. */
+export function blocked(entry: InventoryEntry, error: EngineError): Step {
+  return { entries: [entry], actions: [{ kind: 'blocked', entry, error }] };
+}
+
+/** Nothing is done yet. `on`: a resource id or `Kind/name`; `until`: when the wait is over by itself. */
+export function waiting(before: InventoryEntry, on: string, message: string, until?: string): Step {
+  const entry = { ...before, message };
+  return { entries: [entry], actions: [{ kind: 'wait', entry, on, message, until }] };
+}
+
+/** Undefined when the entry may go; else the step that keeps it and says why. What holds something goes only with approval. */
+export function mayRetire(input: PlanInput, entry: OwnedEntry, why: string): Step | undefined {
+  if (entry.approved !== undefined || input.policy.swap === 'Automatic' || entry.origin === 'Observed') return undefined;
+  if (entry.holds === 'nothing' && input.policy.swap !== 'Refuse') return undefined;
+  const refuse = input.policy.swap === 'Refuse';
+  const what = entry.holds === 'nothing' ? why : `${why} (it holds ${entry.holds === 'data' ? 'data' : 'a backlog'})`;
+  const error = refuse
+    ? new EngineError('SwapRefused', `${entry.id}: ${what}, and the class refuses swaps`)
+    : new EngineError('SwapPending', `${entry.id}: ${what}`);
+  return { entries: [entry], actions: [{ kind: 'blocked', entry, error }], ...(refuse ? {} : { held: [entry] }) };
+}

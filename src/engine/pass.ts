@@ -1,0 +1,345 @@
+/** The turns of one reconcile: observe, render, plan, record, apply, again while there is work. */
+import { equal } from '../core/digest.ts';
+import { EngineError } from '../core/errors.ts';
+import { fold } from '../core/fold.ts';
+import { identityKey, isLeaving, isOwned, type Setting } from '../core/match.ts';
+import { parseClaim } from '../core/parse.ts';
+import { plan as makePlan } from '../core/plan.ts';
+import { redactStatus, secretsIn } from '../core/redact.ts';
+import { render, renderText } from '../core/render.ts';
+import { withDefaults } from '../core/schema.ts';
+import type {
+  Claim,
+  ClaimDefinition,
+  InventoryEntry,
+  Json,
+  JsonObject,
+  Lifecycle,
+  ObjectKey,
+  Outcome,
+  OwnedEntry,
+  Plan,
+  Policy,
+  Rendering,
+  ResourceView,
+  StringMap,
+  Timestamp,
+} from '../core/types.ts';
+import { applyAll, callBudget, isActing, isMutating } from './apply.ts';
+import type { Served } from './choice.ts';
+import type { Engine, Memory } from './engine.ts';
+import { type Links, linkAll } from './links.ts';
+import { keyText } from './objects.ts';
+import { observeAll, type Sight } from './observe.ts';
+import { type References, resolveReferences } from './references.ts';
+import { bindingName } from './secrets.ts';
+
+/** What one reconcile carries along. `claim` is replaced after each write; `sight` and `tried` grow. */
+export interface Pass {
+  readonly engine: Engine;
+  claim: Claim;
+  readonly definition: ClaimDefinition;
+  readonly depth: 'quick' | 'full';
+  readonly sight: Sight;
+  readonly tried: Set<string>;
+  readonly recorded: ReadonlySet<string>;
+  quietSince: Timestamp;
+  references: References;
+  /** See PlanInput.stuck. */
+  readonly stuck: string | undefined;
+  /** Secret values among the settings of the connections in use. */
+  readonly credentials: Set<string>;
+  /** Where the credentials of those connections come from. */
+  credentialSecrets: readonly ObjectKey[];
+}
+export interface Turned {
+  /** Of the last turn: nothing more could be done at once. */
+  readonly plan: Plan;
+  readonly rendering: Rendering | undefined;
+  readonly inventory: readonly InventoryEntry[];
+  /** Of all turns. */
+  readonly outcomes: readonly Outcome[];
+  readonly notes: readonly string[];
+  readonly failedReads: number;
+}
+
+/** A composition has at most 100 resources in at most as many levels; most are done after three turns. */
+const MAX_TURNS = 110;
+const MAX_LOOKS = 8;
+/** For deletion: every choice that matters is pinned on the entries. */
+const DELETION_POLICY: Policy = {
+  swap: 'Automatic',
+  reclaim: 'Conflict',
+  recreateLost: false,
+  graceSeconds: 0,
+  purgeOnDelete: false,
+  deletion: 'Retain',
+  drift: 'Correct',
+  naming: '',
+};
+const DELETION_LIFECYCLE: Lifecycle = { deletion: 'Retain', drift: 'Correct', management: 'Full', ignore: {}, adopt: {} };
+
+export function beginPass(engine: Engine, claim: Claim, definition: ClaimDefinition, stuck?: string): Pass {
+  const memory = memoryOf(engine, claim);
+  const depth = memory.passes % engine.options.fullEvery === 0 || claim.deletionRequested ? 'full' : 'quick';
+  const recorded = new Set(claim.status.resources.filter(isOwned).map(identityKey));
+  return {
+    engine,
+    claim,
+    definition,
+    depth,
+    sight: { observed: new Map(), secrets: new Map() },
+    tried: new Set(),
+    recorded,
+    quietSince: memory.quietSince,
+    stuck,
+    references: { scope: {}, keys: [] },
+    credentials: new Set(),
+    credentialSecrets: [],
+  };
+}
+
+/** What the claim depends on beside itself. Any class may become a second default; what cannot be served is woken by whatever could mend it. */
+export function dependencies(pass: Pass, served: Served | undefined): ObjectKey[] {
+  const cluster = (kind: string, name: string): ObjectKey => ({ kind, namespace: '', name });
+  const chosen =
+    served === undefined
+      ? [cluster('Composition', '*'), cluster('ProviderConfig', '*')]
+      : [
+          cluster('Composition', served.selection.composition),
+          ...[...new Set([...Object.values(served.selection.configs), ...pass.claim.status.resources.map(entry => entry.config)])].map(name =>
+            cluster('ProviderConfig', name),
+          ),
+        ];
+  const { namespace, name, kind } = pass.claim;
+  const secrets: ObjectKey[] = [{ kind: 'Secret', namespace, name: bindingName({ kind, name }) }, ...pass.credentialSecrets];
+  return [cluster('EnvironmentClass', '*'), cluster('Namespace', namespace), ...chosen, ...secrets, ...pass.references.keys];
+}
+
+/** Plans without doing anything: looks, but neither records nor applies. */
+export async function planOnly(pass: Pass, served: Served | undefined): Promise<{ plan: Plan; rendering: Rendering | undefined }> {
+  const links = await prepare(pass, served);
+  return await planTurn(pass, served, links, pass.claim.status.resources);
+}
+
+/** Works until nothing more can be done at once. */
+export async function runTurns(pass: Pass, served: Served | undefined): Promise<Turned> {
+  const links = await prepare(pass, served);
+  const outcomes: Outcome[] = [];
+  let inventory = pass.claim.status.resources;
+  for (let turn = 0; ; turn += 1) {
+    const { plan, rendering } = await planTurn(pass, served, links, inventory);
+    const isFurther = plan.actions.some(action => action.kind !== 'keep') && !equal(phases(inventory), phases(plan.inventory));
+    inventory = plan.inventory;
+    const acting = plan.actions.filter(isActing);
+    if (acting.length === 0 && isFurther && turn < MAX_TURNS) continue;
+    if (acting.length === 0 || turn === MAX_TURNS)
+      return { plan, rendering, inventory, outcomes, notes: notesOf(links, inventory), failedReads: remember(pass, plan) };
+    if (acting.some(isMutating)) await record(pass, inventory);
+    const done = await applyAll(pass.engine, pass.claim, links.connections, acting, secretsById(pass, inventory)).finally(() => noteQuiet(pass));
+    for (const outcome of done) noteTried(pass, outcome);
+    outcomes.push(...done);
+    inventory = fold(inventory, done, pass.engine.instance.key);
+    const touched = done.flatMap(({ action }) => (isMutating(action) && isOwned(action.entry) ? [action.entry] : []));
+    await observeAll(pass.engine, links.connections, touched, 'full', pass.sight);
+  }
+}
+
+/** At once, since a pass may fail after its calls. */
+function noteQuiet(pass: Pass): void {
+  const { memory, clock } = pass.engine;
+  pass.quietSince = clock.now();
+  const known = memory.get(keyText(pass.claim));
+  if (known !== undefined) memory.set(keyText(pass.claim), { ...known, quietSince: pass.quietSince });
+}
+
+function noteTried({ tried, stuck }: Pass, outcome: Outcome): void {
+  const { action } = outcome;
+  if (!isOwned(action.entry)) return;
+  tried.add(`${action.kind} ${identityKey(action.entry)}`);
+  if (outcome.result === 'failed' && (outcome.error.retry === 'terminal' || outcome.error.code === stuck)) tried.add(`refused ${identityKey(action.entry)}`);
+}
+
+/** A thing found present lets what depends on it go on, although nothing was done. */
+function phases(inventory: readonly InventoryEntry[]): Json {
+  return inventory.map(entry => [entry.id, entry.phase, entry.ready, isOwned(entry) ? entry.incarnation : 0]);
+}
+
+/** Connections, referred claims and the first look at everything there is. */
+async function prepare(pass: Pass, served: Served | undefined): Promise<Links> {
+  const { engine, claim } = pass;
+  const configs = [...(served === undefined ? [] : Object.values(served.selection.configs)), ...claim.status.resources.map(entry => entry.config)];
+  const [links, references] = await Promise.all([
+    linkAll(engine, claim, configs),
+    served === undefined ? { scope: {}, keys: [] } : resolveReferences(engine.store, claim, served),
+  ]);
+  pass.references = references;
+  pass.credentialSecrets = links.secrets;
+  for (const { settings } of links.connections.values()) for (const value of secretsIn(settings)) pass.credentials.add(value);
+  const unseen = claim.status.resources.filter(isOwned).filter(entry => !pass.sight.observed.has(identityKey(entry)));
+  await observeAll(engine, links.connections, unseen, pass.depth, pass.sight);
+  return links;
+}
+
+/** Renders and plans; what the plan must see first is looked at, and it is made again. */
+async function planTurn(
+  pass: Pass,
+  served: Served | undefined,
+  links: Links,
+  inventory: readonly InventoryEntry[],
+): Promise<{ plan: Plan; rendering: Rendering | undefined }> {
+  let known = inventory;
+  for (let look = 0; ; look += 1) {
+    const rendering = served === undefined ? undefined : render(served.compiled, scopeOf(pass, served, known), served.selection.configs);
+    const plan = makePlan({
+      ...settingOf(pass, served, links),
+      rendering,
+      inventory: known,
+      observed: pass.sight.observed,
+      recorded: pass.recorded,
+      quietSince: pass.quietSince,
+      tried: pass.tried,
+      drift: pass.claim.status.drift,
+      stuck: pass.stuck,
+      ...verbsOf(pass.claim),
+    });
+    if (plan.look.length === 0 || look === MAX_LOOKS) return { plan, rendering };
+    await observeAll(pass.engine, links.connections, plan.look, 'full', pass.sight);
+    known = withNew(inventory, plan.inventory);
+  }
+}
+
+/** The inventory as it was, with what was approved, and the entries that planning added: a successor changes what the next plan looks like, not what was said of it. */
+function withNew(before: readonly InventoryEntry[], after: readonly InventoryEntry[]): InventoryEntry[] {
+  const planned = new Map(after.filter(isOwned).map(entry => [identityKey(entry), entry]));
+  const known = new Set(before.filter(isOwned).map(identityKey));
+  const kept = before.map(entry => {
+    const approved = isOwned(entry) ? planned.get(identityKey(entry))?.approved : undefined;
+    return approved === undefined ? entry : { ...entry, approved };
+  });
+  return [...kept, ...after.filter(isOwned).filter(entry => !known.has(identityKey(entry)))];
+}
+
+function verbsOf({ annotations }: Claim): { approved: string | undefined; recreate: boolean; abandon: boolean } {
+  return {
+    approved: annotations['plinth.dev/approve'],
+    recreate: annotations['plinth.dev/recreate'] !== undefined,
+    abandon: annotations['plinth.dev/abandon'] !== undefined,
+  };
+}
+
+function settingOf(pass: Pass, served: Served | undefined, links: Links): Setting {
+  const { engine, claim } = pass;
+  return {
+    claim,
+    instance: engine.instance,
+    lifecycle: served?.lifecycle ?? claim.status.lifecycle ?? DELETION_LIFECYCLE,
+    policy: served?.selection.policy ?? DELETION_POLICY,
+    adoptable: served?.selection.adoptable ?? [],
+    links: links.links,
+    baseName: id => (served?.naming === undefined ? '' : (renderText(served.naming, namingRoots(pass, served, id)) ?? '')),
+    now: engine.clock.now(),
+  };
+}
+
+function namingRoots({ claim, engine }: Pass, served: Served, id: string): Record<string, Json> {
+  const { kind, namespace, name, spec } = claim;
+  return {
+    claim: { kind, namespace, name, spec },
+    class: served.selection.class,
+    parameters: withDefaults(served.compiled.parameters, served.selection.parameters),
+    id,
+    instance: engine.instance.id,
+  };
+}
+
+function scopeOf(pass: Pass, served: Served, inventory: readonly InventoryEntry[]): Parameters<typeof render>[1] {
+  const { kind, namespace, name, spec } = pass.claim;
+  const { selection } = served;
+  return {
+    claim: { kind, namespace, name, spec },
+    class: selection.class,
+    parameters: selection.parameters,
+    references: pass.references.scope,
+    resources: viewsOf(pass, inventory),
+  };
+}
+
+/** What expressions see of each resource: the newest entry of an id that is not on its way out. */
+function viewsOf(pass: Pass, inventory: readonly InventoryEntry[]): Record<string, ResourceView> {
+  return Object.fromEntries(currentEntries(inventory).map(entry => [entry.id, viewOf(pass, entry)]));
+}
+
+function currentEntries(inventory: readonly InventoryEntry[]): OwnedEntry[] {
+  return inventory
+    .filter(isOwned)
+    .filter(entry => !isLeaving(entry))
+    .sort((a, b) => a.incarnation - b.incarnation);
+}
+
+function viewOf(pass: Pass, entry: OwnedEntry): ResourceView {
+  const observed = pass.sight.observed.get(identityKey(entry));
+  if (observed?.kind !== 'present' || entry.phase === 'Intended') return { state: undefined, ready: false, secret: {} };
+  return { state: observed.state, ready: observed.readiness.ready, secret: observed.secrets };
+}
+
+/** Secret outputs by resource id, for `fill`. */
+export function secretsById(pass: Pass, inventory: readonly InventoryEntry[]): (id: string) => StringMap {
+  const byId = new Map(currentEntries(inventory).map(entry => [entry.id, pass.sight.secrets.get(identityKey(entry)) ?? {}]));
+  return id => byId.get(id) ?? {};
+}
+
+/**
+ * Step 7 and the fence: what will be touched stands on the claim before it is touched, and no mutating call leaves unless the store
+ * confirmed the claim in this pass, by this conditional write or by a live read of the same uid, generation and deletion state. Where
+ * several engines are, nothing is even recorded without the lease: LeaseLost.
+ */
+async function record(pass: Pass, inventory: readonly InventoryEntry[]): Promise<void> {
+  const { engine, claim } = pass;
+  callBudget(engine, claim);
+  if (claim.status.inventoryFor === claim.uid && isRecorded(claim.status.resources, inventory)) {
+    const live = (await engine.store.get(claim))?.['metadata'] as JsonObject | undefined;
+    const same =
+      live?.['uid'] === claim.uid && live['generation'] === claim.generation && (live['deletionTimestamp'] !== undefined) === claim.deletionRequested;
+    if (!same) throw new EngineError('StoreConflict', `${claim.kind} ${claim.name} was changed while it was worked on`);
+    return;
+  }
+  const status = redactStatus({ ...claim.status, inventoryFor: claim.uid, resources: inventory }, secretValues(pass));
+  pass.claim = parseClaim((await engine.store.write({ kind: 'status', claim, status }))!, pass.definition);
+}
+
+/** Every secret value this pass has met: no text with one of them leaves. */
+export function secretValues({ sight, credentials }: Pass): string[] {
+  return [...credentials, ...[...sight.secrets.values()].flatMap(secrets => Object.values(secrets))];
+}
+
+/** What must be on record before a call: each thing, under its id and config, as intended where it is about to be made, and whether it may go. */
+function isRecorded(stored: readonly InventoryEntry[], inventory: readonly InventoryEntry[]): boolean {
+  const known = new Map(stored.filter(isOwned).map(entry => [identityKey(entry), entry]));
+  return inventory.filter(isOwned).every(entry => {
+    const before = known.get(identityKey(entry));
+    if (before === undefined || before.id !== entry.id || before.config !== entry.config || before.approved !== entry.approved) return false;
+    return entry.phase !== 'Intended' || before.phase === 'Intended';
+  });
+}
+
+function notesOf(links: Links, inventory: readonly InventoryEntry[]): string[] {
+  const notes = inventory.flatMap(entry => {
+    const fields = links.connections.get(entry.config)?.unsupported[entry.type] ?? [];
+    return fields.length === 0 ? [] : [`${entry.type} on ${entry.config} cannot do ${fields.join(', ')}`];
+  });
+  return [...new Set(notes)].sort();
+}
+
+function memoryOf({ memory, clock }: Engine, claim: Claim): Memory {
+  return memory.get(keyText(claim)) ?? { passes: 0, failedReads: 0, quietSince: clock.now() };
+}
+
+/** Counts the pass, and how often in a row something could not be read. */
+function remember({ engine, claim, quietSince }: Pass, plan: Plan): number {
+  const before = memoryOf(engine, claim);
+  const failed = plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
+  const after = { passes: before.passes + 1, failedReads: failed ? before.failedReads + 1 : 0, quietSince };
+  engine.memory.set(keyText(claim), after);
+  return after.failedReads;
+}

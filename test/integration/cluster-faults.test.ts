@@ -1,0 +1,140 @@
+/** Fifty claims from birth to death under each fault of the way to the API server: they converge in time, nothing is lost, nothing runs hot. */
+import { GetQueueAttributesCommand, GetQueueUrlCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { ClaimKey, JsonObject } from '../../src/core/types.ts';
+import { keyOf } from '../../src/engine/objects.ts';
+import type { KubeAct, KubeCallFilter, KubeProxy } from '../parts/kube/proxy.ts';
+import { type ClusterGround, openGround } from './cluster-ground.ts';
+import { conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
+
+const CLAIMS = 50;
+/** Of each step of the life: made, changed, deleted. Without a fault each takes about 2 s on a quiet machine. */
+const STEP_MS = 90_000;
+/** Calls to the API server, against a life without a fault. */
+const MOST_CALLS = 4;
+let ground: ClusterGround;
+let home: ClusterGround['home'];
+let cloud: ClusterGround['cloud'];
+let quietCalls = 0;
+
+beforeAll(async () => {
+  ground = await openGround();
+  ({ home, cloud } = ground);
+});
+afterAll(() => ground?.close());
+
+/** Commits the act at every n-th of the calls meant, for as long as the claims live. */
+const everyNth =
+  (n: number, match: KubeCallFilter, act: KubeAct) =>
+  (proxy: KubeProxy): undefined => {
+    let count = 0;
+    proxy.addRule({
+      match,
+      do: {
+        kind: 'onCall',
+        before: call => {
+          count += 1;
+          if (count % n === 0) proxy.addRule({ match: { index: call.index }, times: 1, do: act });
+        },
+      },
+    });
+  };
+const always =
+  (match: KubeCallFilter, act: KubeAct) =>
+  (proxy: KubeProxy): undefined => {
+    proxy.addRule({ match, do: act });
+  };
+/** What runs at the end of each second is hit; what begins later is left alone until the next. */
+const everySecond = (match: KubeCallFilter, act: KubeAct) => (proxy: KubeProxy) => {
+  const timer = setInterval(() => proxy.addRule({ match, do: act }).remove(), 1_000);
+  return () => clearInterval(timer);
+};
+const WRITES = { mutating: true } as const;
+const WATCHES = { verb: 'watch' } as const;
+
+const FAULTS: Record<string, (proxy: KubeProxy) => (() => void) | undefined> = {
+  'every third call is dropped': everyNth(3, {}, { kind: 'drop' }),
+  'every third call is done and its answer lost': everyNth(3, WRITES, { kind: 'reset', when: 'after' }),
+  'every call is delayed': always({}, { kind: 'delay', ms: 50 }),
+  'watches are cut every second': everySecond(WATCHES, { kind: 'cut' }),
+  'watches go half-open every second': everySecond(WATCHES, { kind: 'freeze' }),
+  'no watch ever stands': always(WATCHES, { kind: 'cut' }),
+  'every watch is half-open from its beginning': always(WATCHES, { kind: 'freeze' }),
+  'every third write is a conflict': everyNth(3, WRITES, { kind: 'refuse', status: 409 }),
+  'every other watch is too old': everyNth(2, WATCHES, { kind: 'refuse', status: 410 }),
+  'watches end with a 410 event every second': everySecond(WATCHES, { kind: 'goneEvent' }),
+  'every third call is one too many, with Retry-After': everyNth(3, {}, { kind: 'refuse', status: 429, retryAfterSeconds: 1 }),
+  'every third call fails inside the server': everyNth(3, {}, { kind: 'refuse', status: 500 }),
+  'every third write is done and answered with 500': everyNth(3, WRITES, { kind: 'refuse', status: 500, when: 'after' }),
+  'lists are slow': always({ verb: 'list' }, { kind: 'delay', ms: 1_500, when: 'after' }),
+  'bookmarks are lost': always(WATCHES, { kind: 'dropBookmarks' }),
+  'events are a second late': always(WATCHES, { kind: 'lag', ms: 1_000 }),
+  'every other read is as it was before': everyNth(2, { verb: ['get', 'list'] }, { kind: 'stale' }),
+};
+
+function claims(namespace: string, changed: boolean): JsonObject[] {
+  return Array.from({ length: CLAIMS }, (_, n) => {
+    const spec = { visibilityTimeoutSeconds: changed ? 45 : 30, ...(n % 2 === 0 ? { deadLetter: { maxReceives: 3 } } : {}) };
+    return { apiVersion: 'plinth.dev/v1alpha1', kind: 'Queue', metadata: { name: `q-${n}`, namespace }, spec };
+  });
+}
+
+async function queuesIn(namespace: string): Promise<string[]> {
+  const { QueueUrls = [] } = await cloud.sqs.send(new ListQueuesCommand({ QueueNamePrefix: `${namespace}_`, MaxResults: 1_000 }));
+  return QueueUrls;
+}
+
+async function all(keys: readonly ClaimKey[], wanted: string | undefined): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const found = await Promise.all(keys.map(key => conditionOf(home, key, 'Ready')));
+      const bad = found.filter(one => one !== wanted);
+      expect(bad.slice(0, 3), `${bad.length} are not ${wanted}`).toEqual([]);
+    },
+    { timeout: STEP_MS, interval: 200 },
+  );
+}
+
+/** Returns how many calls the engine made to the API server. */
+async function live(namespace: string, fault: (proxy: KubeProxy) => (() => void) | undefined): Promise<number> {
+  await makeNamespace(home.api, namespace, { 'plinth.dev/class': 'local' });
+  home.proxy.reset();
+  const stop = fault(home.proxy);
+  // What hangs is given up after 3 s, a call as well as a watch: with the defaults it would be 30 s and 90 s.
+  const engine = await startClusterEngine(home, { pollMs: 5_000, timeoutMs: 3_000, idleMs: 3_000 });
+  try {
+    const keys = claims(namespace, false).map(keyOf);
+    await Promise.all(claims(namespace, false).map(claim => home.admin.put(claim)));
+    await all(keys, 'True');
+    expect(await queuesIn(namespace)).toHaveLength(CLAIMS * 1.5);
+    await Promise.all(claims(namespace, true).map(claim => home.admin.put(claim)));
+    await all(keys, 'True');
+    const { QueueUrl } = await cloud.sqs.send(new GetQueueUrlCommand({ QueueName: `${namespace}_q-0` }));
+    const { Attributes } = await cloud.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
+    expect(Attributes).toMatchObject({ VisibilityTimeout: '45' });
+    await Promise.all(keys.map(key => home.admin.remove(key)));
+    await all(keys, undefined);
+    expect(await queuesIn(namespace)).toEqual([]);
+    return home.proxy.count({ userAgent: 'engine' });
+  } finally {
+    stop?.();
+    home.proxy.reset();
+    await engine.stop();
+  }
+}
+
+test('without a fault', { timeout: 3 * STEP_MS }, async () => {
+  quietCalls = await live('quiet', () => undefined);
+  console.log(`[faults] without a fault: ${quietCalls} calls to the API server`);
+  // 50 claims: three changes of each, at most ten calls for one, and the watches.
+  expect(quietCalls).toBeLessThan(CLAIMS * 30);
+});
+
+for (const [number, [name, fault]] of Object.entries(FAULTS).entries()) {
+  test(name, { timeout: 4 * STEP_MS }, async () => {
+    const begin = performance.now();
+    const calls = await live(`fault-${number}`, fault);
+    console.log(`[faults] ${name}: ${calls} calls, ${Math.round((performance.now() - begin) / 1_000)} s`);
+    expect(calls).toBeLessThan(quietCalls * MOST_CALLS);
+  });
+}

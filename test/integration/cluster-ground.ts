@@ -1,0 +1,33 @@
+/** Where the engine's tests in a cluster begin: a control plane of their own with Plinth's kinds, and an account of the emulator behind class `local`. */
+import { account, miniStack } from '../parts/emulators.ts';
+import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import { clients } from '../parts/proxy/test-clients.ts';
+import { type AwsProxy, startProxy } from '../parts/proxy.ts';
+import { type ClusterHome, openClusterHome } from './cluster-home.ts';
+
+export interface ClusterGround {
+  readonly plane: OwnControlPlane;
+  readonly home: ClusterHome;
+  /** The engine's way to the emulator. */
+  readonly proxy: AwsProxy;
+  /** Of the emulator. */
+  readonly account: string;
+  /** Past the proxy. */
+  readonly cloud: ReturnType<typeof clients>;
+  close(): Promise<void>;
+}
+
+/** Starts all of it. */
+export async function openGround(): Promise<ClusterGround> {
+  const [plane, { endpoint }, key] = [await startControlPlane(), await miniStack(), account()];
+  const proxy = await startProxy(endpoint);
+  const home = await openClusterHome(plane, { endpoint: proxy.endpoint, accessKeyId: key });
+  const cloud = clients(endpoint, key);
+  const close = async (): Promise<void> => {
+    for (const client of Object.values(cloud)) client.destroy();
+    await home.close();
+    await proxy.close();
+    await plane.stop();
+  };
+  return { plane, home, proxy, account: key, cloud, close };
+}

@@ -1,0 +1,3 @@
+module plinth.dev/test/pause
+
+go 1.24.0

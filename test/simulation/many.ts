@@ -1,0 +1,35 @@
+/** Many schedules, and what a failing one is told with. */
+import { expect } from 'vitest';
+import { hash } from '../../src/core/digest.ts';
+import { runSchedule } from './schedule.ts';
+
+/** Schedules in all; `PLINTH_SIMULATION_SCHEDULES` asks for more. */
+const SCHEDULES = Number(process.env['PLINTH_SIMULATION_SCHEDULES'] ?? '10000');
+/** `PLINTH_SIMULATION_SEED=299` runs that one alone and prints its trace. */
+const SEED = process.env['PLINTH_SIMULATION_SEED'];
+const SHOWN = 5;
+
+/** Runs every `of`-th seed, beginning with `first`; fails with the seeds that broke a rule, the rules, and the trace of the first. */
+export async function runMany(first: number, of: number): Promise<void> {
+  if (SEED !== undefined) return await runOne(Number(SEED));
+  const bad: string[] = [];
+  for (let seed = first; seed <= SCHEDULES; seed += of) {
+    const { breaches, trace } = await runSchedule(seed);
+    if (breaches.length > 0) bad.push(`PLINTH_SIMULATION_SEED=${seed}: ${breaches.join('; ')}${bad.length === 0 ? `\n  ${trace.join('\n  ')}` : ''}`);
+    if (bad.length === SHOWN) break;
+  }
+  expect(bad).toEqual([]);
+}
+
+async function runOne(seed: number): Promise<void> {
+  const { breaches, trace } = await runSchedule(seed);
+  console.log(trace.join('\n'));
+  expect(breaches).toEqual([]);
+}
+
+/** The same seed twice gives the very same trace. */
+export async function isReproducible(seed: number): Promise<void> {
+  const [one, two] = [await runSchedule(seed), await runSchedule(seed)];
+  expect(one.trace.length).toBeGreaterThan(5);
+  expect(hash([...one.trace])).toBe(hash([...two.trace]));
+}
