@@ -56,6 +56,9 @@ const ENTRY: JsonObject = {
     sent: digests('By field: a digest of the value sent and not seen yet.'),
     missing: time('When it was first found gone.'),
     approved: text('The plan under which it may be deleted although it holds something.'),
+    approvedFor: text('What takes its place under that plan; empty for nothing.'),
+    foreign: flag('Whether a thing of somebody else was seen under its name.'),
+    unused: flag('Whether the claim never worked with it, so that nothing is lost with it.'),
   },
 };
 

@@ -80,6 +80,9 @@ const entry: Required<OwnedEntry> = {
   sent: { delaySeconds: '0123456789ab' },
   missing: '2026-01-01T00:00:00.000Z',
   approved: 'abc',
+  approvedFor: 'aws:1/eu|aws/sqs-queue|dev_orders_1',
+  foreign: true,
+  unused: true,
 };
 const status: Required<ClaimStatus> = {
   inventoryFor: 'u',

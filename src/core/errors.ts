@@ -91,6 +91,11 @@ export const ERRORS = {
     'look with `plinth plan`, then `plinth approve KIND/NAME --plan HASH`',
   ),
   SwapRefused: entry('terminal', 'A change would replace something, and the class refuses swaps.', 'put the old value back, or ask the admin of the class'),
+  ObserveOnly: entry(
+    'waiting',
+    'The claim says `management: ObserveOnly`, so what it asks for is not done.',
+    'take lifecycle.management out of the claim to let Plinth change things again',
+  ),
   // ── drift ──
   Drifted: entry(
     'waiting',

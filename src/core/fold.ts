@@ -26,6 +26,8 @@ function foldOne(entry: OwnedEntry, outcome: Outcome, key: string): InventoryEnt
           settled: {},
           sent: sentDigests(secretChanges(action), action.desired.secrets, key),
           message: '',
+          // What is made again in the place of a lost one is what the claim worked with.
+          ...(action.because === 'new' ? { unused: true as const } : {}),
         },
       ];
     case 'update':

@@ -1,7 +1,10 @@
 /** Which entry of the inventory stands for which desired resource: the same, moved, new, or replaced. Pure. */
+import { isImmutable } from './diff.ts';
+import { digest } from './digest.ts';
 import { EngineError } from './errors.ts';
 import { exactName, nameOf } from './naming.ts';
 import { marked } from './ownership.ts';
+import { isUnder, leaves } from './paths.ts';
 import { checkValue, withDefaults } from './schema.ts';
 import type {
   Claim,
@@ -52,8 +55,9 @@ export type Match =
   | { readonly kind: 'entry'; readonly wanted: Wanted; readonly entry: OwnedEntry; readonly moved: boolean }
   | { readonly kind: 'new'; readonly wanted: Wanted; readonly entry: OwnedEntry }
   /** Its natural key is pending. */
-  | { readonly kind: 'waiting'; readonly entry: WaitingEntry; readonly on: string; readonly message: string }
-  | { readonly kind: 'failed'; readonly entry: InventoryEntry; readonly error: EngineError };
+  | { readonly kind: 'waiting'; readonly wanted: Wanted; readonly entry: WaitingEntry; readonly on: string; readonly message: string }
+  /** `successor`: what would take the place of the entry if a person let it go, as `placeOf` writes it. */
+  | { readonly kind: 'failed'; readonly entry: InventoryEntry; readonly error: EngineError; readonly successor?: string };
 
 /** One text per identity; two entries never share it. */
 export function identityKey({ scope, type, name }: Identity): string {
@@ -90,9 +94,12 @@ export function canonicalSpec(type: ResourceType, spec: JsonObject, owner: Owner
   return Object.fromEntries(Object.entries(normal).filter(([field, value]) => value !== undefined && !unsupported.includes(field)));
 }
 
-/** Matches every desired resource with at most one entry; an entry is used once. Leaving entries are never matched. */
+/**
+ * Matches every desired resource with at most one entry; an entry is used once. What retires is matched like any other, so that a change which is
+ * taken back takes it up again; what is being deleted is not.
+ */
 export function matchAll(setting: Setting, resources: readonly DesiredResource[], inventory: readonly InventoryEntry[]): Match[] {
-  const free = new Set(inventory.filter(entry => !isLeaving(entry)));
+  const free = new Set(inventory.filter(entry => entry.phase !== 'Deleting'));
   const matches: Match[] = [];
   for (const desired of resources) {
     const match = matchOne(setting, desired, free, inventory);
@@ -103,7 +110,7 @@ export function matchAll(setting: Setting, resources: readonly DesiredResource[]
 }
 
 function matchOne(setting: Setting, desired: DesiredResource, free: ReadonlySet<InventoryEntry>, inventory: readonly InventoryEntry[]): Match {
-  const candidates = [...free].filter(isOwned).sort((a, b) => b.incarnation - a.incarnation);
+  const candidates = [...free].filter(isOwned).sort(newestFirst);
   const mine = candidates.find(entry => entry.id === desired.id && entry.type === desired.type);
   const link = setting.links.get(desired.config);
   if (link === undefined || link instanceof EngineError) {
@@ -119,7 +126,46 @@ function matchOne(setting: Setting, desired: DesiredResource, free: ReadonlySet<
   const problem = specProblem(type, desired, setting);
   if (problem !== undefined) return { kind: 'failed', entry: mine ?? waitingEntry(desired, problem.message), error: problem };
   const wanted: Wanted = { desired, type, link, spec };
-  return matchEntry(setting, wanted, candidates, mine) ?? matchNew(setting, wanted, candidates, inventory);
+  const mayServe = candidates.filter(entry => isStillMeant(setting, wanted, entry));
+  return matchEntry(setting, wanted, mayServe, inventory) ?? matchNew(setting, wanted, inventory);
+}
+
+/** What stays before what retires, then by incarnation. */
+const newestFirst = (a: OwnedEntry, b: OwnedEntry): number => Number(isLeaving(a)) - Number(isLeaving(b)) || b.incarnation - a.incarnation;
+
+/**
+ * False for what was intended and would now be made under another name or in another way (an edit of `adopt`, of the naming, of what the name says),
+ * and for what was only observed once the claim does more than that: it is decided anew, as if it had never been looked at.
+ */
+function isStillMeant(setting: Setting, wanted: Wanted, entry: OwnedEntry): boolean {
+  const { desired, type, link } = wanted;
+  if (entry.id !== desired.id || entry.type !== desired.type || entry.scope !== link.scope) return true;
+  if (entry.origin === 'Observed') return setting.lifecycle.management === 'ObserveOnly';
+  if (entry.phase !== 'Intended' || type.naming.by === 'key') return true;
+  const name = plannedName(setting, wanted, entry.incarnation);
+  return name === undefined || (name === entry.name && originFor(setting, desired) === entry.origin);
+}
+
+/** The newest entry of an id, unless an older one is known to be what is wanted and this one is not: a change was taken back. */
+function holderOf(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[]): OwnedEntry | undefined {
+  const same = candidates.filter(entry => entry.id === wanted.desired.id && entry.type === wanted.desired.type);
+  const [newest] = same;
+  if (newest === undefined || (same.length === 1 && !isLeaving(newest))) return newest;
+  const asWanted = same.find(entry => isAsWanted(setting, wanted, entry));
+  return asWanted ?? (isLeaving(newest) ? undefined : newest);
+}
+
+/** Known to be what is wanted in all that cannot change: its place, its key and each immutable field, as last seen. */
+function isAsWanted({ instance }: Setting, wanted: Wanted, entry: OwnedEntry): boolean {
+  const { desired, type, link, spec } = wanted;
+  if (entry.scope !== link.scope || hasNewKey(wanted, entry)) return false;
+  const isPending = (path: string): boolean => desired.pending.some(item => isUnder(path, item.path) || isUnder(item.path, path));
+  const fixed = leaves(spec).filter(([path]) => isImmutable(type, path) && !isPending(path));
+  if (fixed.some(([path, value]) => entry.settled[path] !== digest(instance.key, value))) return false;
+  const known = new Set(fixed.map(([path]) => path));
+  return !Object.entries(entry.settled).some(
+    ([path, value]) => path !== '' && !value.startsWith('~') && isImmutable(type, path) && !known.has(path) && !isPending(path),
+  );
 }
 
 /** What the claim and the parameters lead to must be something the type can take; what is pending or secret is not judged yet. */
@@ -132,18 +178,22 @@ function specProblem(type: ResourceType, desired: DesiredResource, setting: Sett
 }
 
 /** The same id on the same scope, else an entry that `formerly` names, else one with the very identity. */
-function matchEntry(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[], mine: OwnedEntry | undefined): Match | undefined {
+function matchEntry(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[], inventory: readonly InventoryEntry[]): Match | undefined {
   const { desired, link } = wanted;
+  const mine = holderOf(setting, wanted, candidates);
   if (mine !== undefined && mine.scope === link.scope && !hasNewKey(wanted, mine))
     return { kind: 'entry', wanted, entry: mine, moved: mine.config !== desired.config };
-  if (mine !== undefined && mine.scope !== link.scope && mine.config === desired.config && link.lifetime !== 'Process' && mine.approved === undefined) {
+  if (mine !== undefined && mine.scope !== link.scope && mine.config === desired.config && link.lifetime !== 'Process') {
     const error = new EngineError(
       'ScopeChanged',
       `${desired.id}: ProviderConfig ${desired.config} reaches ${link.scope}, but ${mine.name} is in ${mine.scope}`,
     );
-    return { kind: 'failed', entry: mine, error };
+    const match = matchNew(setting, wanted, inventory);
+    const successor = placeOf(match);
+    if (successor === undefined) return { kind: 'failed', entry: mine, error };
+    return mayGoFor(mine, successor) ? match : { kind: 'failed', entry: mine, error, successor };
   }
-  const fits = (entry: OwnedEntry): boolean => entry.type === desired.type && entry.scope === link.scope && entry.approved === undefined;
+  const fits = (entry: OwnedEntry): boolean => entry.type === desired.type && entry.scope === link.scope;
   const renamed = candidates.find(entry => fits(entry) && desired.formerly.includes(entry.id));
   if (renamed !== undefined) return { kind: 'entry', wanted, entry: renamed, moved: true };
   const name = newName(setting, wanted, 0);
@@ -158,7 +208,19 @@ function hasNewKey({ type, spec }: Wanted, entry: OwnedEntry): boolean {
   return key !== undefined && key !== entry.name;
 }
 
-function matchNew(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[], inventory: readonly InventoryEntry[]): Match {
+/** What serves a desired resource, as one text: an identity without its name while that is pending; undefined when it cannot be told. */
+export function placeOf(match: Match): string | undefined {
+  if (match.kind === 'failed') return undefined;
+  return match.kind === 'waiting' ? identityKey({ scope: match.wanted.link.scope, type: match.wanted.type.type, name: '' }) : identityKey(match.entry);
+}
+
+/** True when a person let the entry go, and just for what takes its place now ('': nothing). */
+export function mayGoFor({ approved, approvedFor }: OwnedEntry, place: string): boolean {
+  if (approved === undefined || approvedFor === undefined) return false;
+  return approvedFor === place || (approvedFor.endsWith('|') && place.startsWith(approvedFor));
+}
+
+function matchNew(setting: Setting, wanted: Wanted, inventory: readonly InventoryEntry[]): Match {
   const { desired, link } = wanted;
   const adopt = setting.lifecycle.adopt[desired.template];
   const refused = adopt === undefined ? undefined : adoptRefusal(setting, wanted, adopt);
@@ -168,12 +230,15 @@ function matchNew(setting: Setting, wanted: Wanted, candidates: readonly OwnedEn
     const [pending] = desired.pending;
     return {
       kind: 'waiting',
+      wanted,
       entry: waitingEntry(desired, pending?.message ?? ''),
       on: pending?.on ?? '',
       message: pending?.message ?? `${desired.id} has no key yet`,
     };
   }
-  const holder = [...candidates, ...inventory.filter(isOwned)].find(other => identityKey(other) === identityKey(entry));
+  const holder = inventory.filter(isOwned).find(other => identityKey(other) === identityKey(entry));
+  if (holder?.id === desired.id && !isStillMeant(setting, wanted, holder))
+    return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, foreign: true }, moved: false };
   if (holder !== undefined) {
     const error = new EngineError('Conflict', `${desired.id} would be ${entry.name} in ${link.scope}, which ${holder.id} of the same claim still holds`, {
       retry: 'waiting',
@@ -187,11 +252,15 @@ function matchNew(setting: Setting, wanted: Wanted, candidates: readonly OwnedEn
 /** A new entry, phase Intended: a successor of what the inventory holds under this id. Undefined while its natural key is pending. */
 export function freshEntry(setting: Setting, wanted: Wanted, inventory: readonly InventoryEntry[]): OwnedEntry | undefined {
   const { desired, type } = wanted;
-  const before = inventory.filter(isOwned).filter(entry => entry.id === desired.id);
+  const before = inventory.filter(isOwned).filter(entry => entry.id === desired.id && isStillMeant(setting, wanted, entry));
   const incarnation = before.length === 0 || type.naming.by === 'key' ? 0 : Math.max(...before.map(entry => entry.incarnation)) + 1;
-  const adopt = incarnation === 0 && type.naming.by !== 'key' ? setting.lifecycle.adopt[desired.template] : undefined;
-  const name = adopt ?? newName(setting, wanted, incarnation);
+  const name = plannedName(setting, wanted, incarnation);
   return name === undefined ? undefined : newEntry(setting, wanted, name, incarnation);
+}
+
+function plannedName(setting: Setting, wanted: Wanted, incarnation: number): string | undefined {
+  const adopt = incarnation === 0 && wanted.type.naming.by !== 'key' ? setting.lifecycle.adopt[wanted.desired.template] : undefined;
+  return adopt ?? newName(setting, wanted, incarnation);
 }
 
 function newName(setting: Setting, { desired, type, spec }: Wanted, incarnation: number): string | undefined {
@@ -222,9 +291,7 @@ function waitingEntry(desired: DesiredResource, message: string): WaitingEntry {
 }
 
 function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name: string, incarnation: number): OwnedEntry {
-  const observed = setting.lifecycle.management === 'ObserveOnly';
-  const adopted = setting.lifecycle.adopt[desired.template] !== undefined;
-  const origin = observed ? 'Observed' : adopted ? 'Adopted' : 'Created';
+  const origin = originFor(setting, desired);
   return {
     ...waitingEntry(desired, ''),
     phase: 'Intended',
@@ -237,6 +304,11 @@ function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name:
     settled: {},
     ...pinsFor(setting, type, spec, origin),
   };
+}
+
+function originFor({ lifecycle }: Setting, { template }: DesiredResource): OwnedEntry['origin'] {
+  if (lifecycle.management === 'ObserveOnly') return 'Observed';
+  return lifecycle.adopt[template] !== undefined ? 'Adopted' : 'Created';
 }
 
 /** What deletion needs later. An adopted thing is deleted only if the claim itself says so, an observed one never. */

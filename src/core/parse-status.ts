@@ -78,7 +78,10 @@ function isOwnedEntry(entry: JsonObject): boolean {
     isOptional(entry['sent'], value => isMapOf(value, isText)) &&
     isOptional(entry['changedAt'], isTime) &&
     isOptional(entry['missing'], isTime) &&
-    isOptional(entry['approved'], isText)
+    isOptional(entry['approved'], isText) &&
+    isOptional(entry['approvedFor'], isText) &&
+    isOptional(entry['foreign'], value => value === true) &&
+    isOptional(entry['unused'], value => value === true)
   );
 }
 

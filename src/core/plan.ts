@@ -1,11 +1,11 @@
 /** Desired against observed: what is to be done. Pure; the value that the CLI prints, the console shows and apply runs. */
 import { digest, hash } from './digest.ts';
 import type { EngineError } from './errors.ts';
-import { identityKey, isLeaving, isOwned, type Match, matchAll } from './match.ts';
+import { identityKey, isLeaving, isOwned, type Match, matchAll, placeOf } from './match.ts';
 import { removeSteps } from './remove.ts';
 import { stepFor } from './step.ts';
-import { blocked, mayRetire, type PlanInput, type Step, waiting } from './turn.ts';
-import type { Action, DesiredResource, InventoryEntry, Json, OwnedEntry, Plan, Rendering } from './types.ts';
+import { blocked, mayRetire, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
+import type { Action, InventoryEntry, Json, OwnedEntry, Plan, Rendering } from './types.ts';
 
 export type { PlanInput } from './turn.ts';
 
@@ -14,8 +14,11 @@ export function plan(input: PlanInput): Plan {
   const first = planOnce(input, input.inventory);
   // Of a plan that is not whole yet nothing was shown to anybody: its hash may be that of an older, smaller one.
   if (first.held.length === 0 || first.look.length > 0 || input.approved !== first.hash) return first;
-  const held = new Set(first.held.map(identityKey));
-  const approved = input.inventory.map(entry => (isOwned(entry) && held.has(identityKey(entry)) ? { ...entry, approved: first.hash } : entry));
+  const held = new Map(first.held.map(entry => [identityKey(entry), entry]));
+  const approved = input.inventory.map(entry => {
+    const approvedFor = isOwned(entry) ? held.get(identityKey(entry))?.approvedFor : undefined;
+    return approvedFor === undefined ? entry : { ...entry, approved: first.hash, approvedFor };
+  });
   return planOnce(input, approved);
 }
 
@@ -37,7 +40,9 @@ function planOnce(input: PlanInput, inventory: readonly InventoryEntry[]): Plan 
 
 /** First what is desired, then the entries that no step has spoken of. */
 function livingSteps(input: PlanInput, rendering: Rendering): Step[] {
-  const desired = desiredSteps(input, rendering.resources);
+  const matches = matchAll(input, rendering.resources, input.inventory);
+  const desired = desiredSteps(input, matches);
+  const places = new Map(matches.map(match => [match.entry.id, placeOf(match)]));
   const spoken = new Set(
     desired
       .flatMap(step => step.entries)
@@ -45,14 +50,18 @@ function livingSteps(input: PlanInput, rendering: Rendering): Step[] {
       .map(identityKey),
   );
   const orphans = input.inventory.filter(isOwned).filter(entry => !spoken.has(identityKey(entry)));
-  const due = orphans.filter(entry => isLeaving(entry) && isDue(input, entry));
-  return [...desired, ...removeSteps(input, due), ...orphans.filter(entry => !due.includes(entry)).map(entry => orphanStep(input, rendering, entry))];
+  const due = orphans.filter(entry => isDue(input, places, entry));
+  const rest = orphans.filter(entry => !due.includes(entry));
+  return [...desired, ...removeSteps(input, due), ...rest.map(entry => orphanStep(input, rendering, places, entry))];
 }
 
+/** By id: what serves it in this plan; undefined when that cannot be told. */
+type Places = ReadonlyMap<string, string | undefined>;
+
 /** In the order of the rendering, which is topological: a step sees which of its dependencies are ready. */
-function desiredSteps(input: PlanInput, resources: readonly DesiredResource[]): Step[] {
+function desiredSteps(input: PlanInput, matches: readonly Match[]): Step[] {
   const ready = new Map<string, boolean>();
-  return matchAll(input, resources, input.inventory).map(match => {
+  return matches.map(match => {
     const step = desiredStep(input, match, ready);
     for (const entry of step.entries) if (!isLeaving(entry)) ready.set(entry.id, entry.ready);
     return step;
@@ -62,7 +71,7 @@ function desiredSteps(input: PlanInput, resources: readonly DesiredResource[]): 
 function desiredStep(input: PlanInput, match: Match, ready: ReadonlyMap<string, boolean>): Step {
   switch (match.kind) {
     case 'failed':
-      return failedStep(match.entry, match.error);
+      return failedStep(match.entry, match.error, match.successor);
     case 'waiting':
       return waiting(match.entry, match.on, match.message);
     default:
@@ -73,26 +82,37 @@ function desiredStep(input: PlanInput, match: Match, ready: ReadonlyMap<string, 
 /** What keeps a connection from being had; a thing behind it may be as fine as it was. */
 const REFUSALS: ReadonlySet<string> = new Set(['InvalidCredentials', 'AccessDenied']);
 
-function failedStep(entry: InventoryEntry, error: EngineError): Step {
-  if (error.code === 'ScopeChanged' && isOwned(entry)) return { ...blocked(entry, error), held: [entry] };
+function failedStep(entry: InventoryEntry, error: EngineError, successor: string | undefined): Step {
+  if (successor !== undefined && isOwned(entry)) return { ...blocked(entry, error), held: [{ ...entry, approvedFor: successor }] };
   if (!REFUSALS.has(error.code)) return blocked(entry, error);
   return { entries: [entry], actions: [{ kind: 'blocked', entry, error, read: true }] };
 }
 
-const isDue = (input: PlanInput, entry: OwnedEntry): boolean =>
-  entry.phase === 'Deleting' || Date.parse(entry.since) + input.policy.graceSeconds * 1000 <= Date.parse(input.now);
+/** True when it goes now. Not while it cannot be told whether it is wanted again, and nothing goes under ObserveOnly. */
+function isDue(input: PlanInput, places: Places, entry: OwnedEntry): boolean {
+  if (!isLeaving(entry) || input.lifecycle.management === 'ObserveOnly') return false;
+  if (entry.phase === 'Deleting') return true;
+  if (input.wantedAgain?.has(identityKey(entry)) || (places.has(entry.id) && places.get(entry.id) === undefined)) return false;
+  return graceEnd(input, entry) <= Date.parse(input.now);
+}
 
-function orphanStep(input: PlanInput, rendering: Rendering, entry: OwnedEntry): Step {
+const graceEnd = (input: PlanInput, entry: OwnedEntry): number => Date.parse(entry.since) + input.policy.graceSeconds * 1000;
+
+function orphanStep(input: PlanInput, rendering: Rendering, places: Places, entry: OwnedEntry): Step {
   if (isLeaving(entry)) {
-    const until = new Date(Date.parse(entry.since) + input.policy.graceSeconds * 1000).toISOString();
+    if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} would go`));
+    if (graceEnd(input, entry) <= Date.parse(input.now))
+      return waiting(entry, entry.id, `${entry.name} stays while it is not clear whether it is wanted again`);
+    const until = new Date(graceEnd(input, entry)).toISOString();
     return waiting(entry, entry.id, 'goes when the grace is over', until);
   }
   const template = entry.id.split('[')[0]!;
   const undecided = rendering.undecided.find(item => item.id === template);
   if (undecided !== undefined) return waiting(entry, undecided.on, undecided.message);
   const observed = input.observed.get(identityKey(entry));
-  if (entry.phase === 'Intended' && (observed?.kind === 'absent' || !input.recorded.has(identityKey(entry)))) return removeSteps(input, [entry])[0]!;
-  const refusal = mayRetire(input, entry, `${entry.type} ${entry.name} is no longer declared`);
+  // Nothing we know of was made: what stands there is a stranger's, or came of a call whose answer was lost and served nobody.
+  if (entry.phase === 'Intended') return removeSteps(input, [entry])[0]!;
+  const refusal = mayRetire(input, entry, `${entry.type} ${entry.name} is no longer declared`, places.get(entry.id) ?? '');
   if (refusal !== undefined) return refusal;
   return { entries: [entry], actions: [{ kind: 'keep', entry, desired: undefined, seen: observed?.kind === 'present' ? observed : undefined, drift: [] }] };
 }

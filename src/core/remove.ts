@@ -22,7 +22,8 @@ function isInTheWay(input: PlanInput, other: OwnedEntry): boolean {
 }
 
 function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | undefined): Step {
-  if (entry.origin === 'Observed') return forget(entry, 'retained');
+  // The claim's own word counts however late it was said; not even a mark is put on what it only observes.
+  if (entry.origin === 'Observed' || input.claim.lifecycle.management === 'ObserveOnly') return forget(entry, 'retained');
   const link = input.links.get(entry.config);
   if (link === undefined || link instanceof EngineError) {
     const error = link ?? new EngineError('NoProviderConfig', `${entry.id}: ProviderConfig ${entry.config} is needed to delete ${entry.name} and is not there`);
@@ -76,7 +77,7 @@ function presentStep(input: PlanInput, entry: OwnedEntry, type: ResourceType, se
   if (type.mark.as !== 'key' && seen.unread.includes(type.mark.at)) return { entries: [entry], actions: [], look: [entry] };
   const ownership = judge(type, seen, ownerFor(input, entry.id));
   if (ownership === 'foreign' || ownership === 'predecessor') return forget(entry, 'not ours');
-  if (ownership === 'unmarked' && !isHalfMade(input, entry, seen)) return unmarkedStep(input, entry);
+  if (ownership === 'unmarked' && !isHalfMade(input, entry, seen)) return unmarkedStep(input, entry, seen);
   if (entry.deletion === 'Retain') return retainStep(input, entry, type, seen);
   if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting(entry, entry.id, 'is being deleted');
   if (dependent !== undefined) return waiting(entry, dependent, `goes after ${dependent}`);
@@ -87,15 +88,18 @@ function presentStep(input: PlanInput, entry: OwnedEntry, type: ResourceType, se
   return { entries: [entry], actions: [{ kind: 'delete', entry, seen }] };
 }
 
-/** Never ours (a foreign thing took the name before we made anything), or ours and robbed of its marks. */
-function unmarkedStep(input: PlanInput, entry: OwnedEntry): Step {
-  if (entry.phase === 'Intended') return forget(entry, 'not ours');
+/** Never ours (a foreign thing took the name before we made anything, or after we deleted it), or ours and robbed of its marks. */
+function unmarkedStep(input: PlanInput, entry: OwnedEntry, seen: Present): Step {
+  const isNew = entry.phase === 'Deleting' && seen.createdAt !== undefined && Date.parse(seen.createdAt) > Date.parse(entry.changedAt ?? entry.since);
+  if (entry.phase === 'Intended' || isNew) return forget(entry, 'not ours');
   const error = new EngineError('MarksGone', `${entry.id}: ${entry.type} ${entry.name} lost its plinth.dev marks`);
   return mayLetGo(input, error) ? forget(entry, 'retained') : blocked(entry, error);
 }
 
 function isHalfMade(input: PlanInput, entry: OwnedEntry, seen: Present): boolean {
-  return entry.phase === 'Intended' && input.recorded.has(identityKey(entry)) && isNotOlder(seen, entry);
+  return (
+    entry.phase === 'Intended' && entry.origin === 'Created' && entry.foreign !== true && input.recorded.has(identityKey(entry)) && isNotOlder(seen, entry)
+  );
 }
 
 /** Lets a thing go on purpose, marked so that nothing leaks unnamed. */

@@ -85,6 +85,7 @@ const PATIENT = new Set([
   'WaitingForResource',
   'ScopeChanged',
   'Paused',
+  'ObserveOnly',
 ]);
 
 /** True when everything desired is there and ready and nothing the Secret or the outputs need is pending. */
@@ -104,6 +105,17 @@ export function isWorking(rendering: Rendering, inventory: readonly InventoryEnt
 }
 
 const oldestFirst = (a: InventoryEntry, b: InventoryEntry): number => (isOwned(a) ? a.incarnation : 0) - (isOwned(b) ? b.incarnation : 0);
+
+/** The claim works: from now on something is lost with each thing that serves it. */
+export function takenIntoUse(inventory: readonly InventoryEntry[]): readonly InventoryEntry[] {
+  if (!inventory.some(entry => isOwned(entry) && entry.unused === true)) return inventory;
+  const current = new Map([...inventory].sort(oldestFirst).map(entry => [entry.id, entry]));
+  return inventory.map(entry => {
+    if (!isOwned(entry) || entry.unused !== true || !entry.ready || current.get(entry.id) !== entry) return entry;
+    const { unused: _, ...used } = entry;
+    return used;
+  });
+}
 
 /** No longer desired, allowed to go, and the claim works without them: they begin to retire. */
 export function retire(inventory: readonly InventoryEntry[], plan: Plan, now: Timestamp): InventoryEntry[] {

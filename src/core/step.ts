@@ -4,7 +4,7 @@ import { EngineError } from './errors.ts';
 import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, ownerFor, pinsFor, type Wanted } from './match.ts';
 import { judge } from './ownership.ts';
 import { head } from './paths.ts';
-import { blocked, mayRetire, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, mayRetire, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
 import type { Action, Change, DriftRow, OwnedEntry, Present } from './types.ts';
 
 type Matched = Extract<Match, { kind: 'entry' | 'new' }>;
@@ -20,27 +20,49 @@ const RESEND_MS = 600_000;
 
 export function stepFor(input: PlanInput, match: Matched, ready: ReadonlyMap<string, boolean>): Step {
   const { wanted } = match;
-  if (match.kind === 'new') {
-    const old = input.inventory.filter(isOwned).find(entry => entry.id === wanted.desired.id && !isLeaving(entry));
-    const refusal =
-      old === undefined
-        ? undefined
-        : mayRetire(input, old, `${old.type} ${old.name} in ${old.scope} would be replaced by ${match.entry.name} in ${match.entry.scope}`);
-    if (refusal !== undefined) return refusal;
+  const others = rivals(input, match);
+  if (match.kind === 'new' || isTakenUp(match.entry, others)) {
+    const { name, scope } = match.entry;
+    const refusal = refusalOf(
+      input,
+      others,
+      old => `${old.type} ${old.name} in ${old.scope} would be replaced by ${name} in ${scope}`,
+      identityKey(match.entry),
+    );
+    if (refusal !== undefined) return match.kind === 'new' ? refusal : together(refusal, waiting(match.entry, match.entry.id, ''));
   }
-  const entry = current(input, match);
+  const entry = current(input, match, others);
   const moved: Action[] = match.kind === 'entry' && match.moved ? [{ kind: 'move', entry: match.entry, to: { id: entry.id, config: entry.config } }] : [];
   const step = observedStep(input, wanted, entry, ready);
   return { ...step, actions: [...moved, ...step.actions] };
 }
 
-/** What serves an id is its newest entry: one that is taken up again after a successor (a config put back) becomes the newest. */
-function current(input: PlanInput, match: Matched): OwnedEntry {
-  const { id, config, dependsOn } = match.wanted.desired;
-  const others = input.inventory.filter(isOwned).filter(entry => entry.id === id && !isLeaving(entry) && identityKey(entry) !== identityKey(match.entry));
-  const incarnation = Math.max(match.entry.incarnation, ...others.map(entry => entry.incarnation + 1));
-  return { ...match.entry, id, config, dependsOn, incarnation };
+/** What else stands for the id and does not retire yet. */
+function rivals({ inventory }: PlanInput, { wanted, entry }: Matched): OwnedEntry[] {
+  return inventory.filter(isOwned).filter(other => other.id === wanted.desired.id && !isLeaving(other) && identityKey(other) !== identityKey(entry));
 }
+
+/** True when something newer serves in its place so far. */
+const isTakenUp = (entry: OwnedEntry, others: readonly OwnedEntry[]): boolean =>
+  others.some(other => other.id === entry.id && (isLeaving(entry) || other.incarnation > entry.incarnation));
+
+/** What serves an id is its newest entry: one that is taken up again after a successor (a config put back) becomes the newest. */
+function current(input: PlanInput, match: Matched, others: readonly OwnedEntry[]): OwnedEntry {
+  const { id, config, dependsOn } = match.wanted.desired;
+  const incarnation = Math.max(match.entry.incarnation, ...others.map(entry => entry.incarnation + 1));
+  const { approved: _, approvedFor: __, ...rest } = match.entry;
+  const entry: OwnedEntry = isLeaving(match.entry) ? { ...rest, phase: 'Present', since: input.now } : match.entry;
+  return { ...entry, id, config, dependsOn, incarnation };
+}
+
+/** Undefined when all of them may go; else all stay as they are, and it is said why. */
+function refusalOf(input: PlanInput, entries: readonly OwnedEntry[], why: (entry: OwnedEntry) => string, place: string): Step | undefined {
+  const refusals = entries.flatMap(entry => mayRetire(input, entry, why(entry), place) ?? []);
+  if (refusals.length === 0) return undefined;
+  return { entries, actions: refusals.flatMap(step => step.actions), held: refusals.flatMap(step => step.held ?? []) };
+}
+
+const together = (one: Step, two: Step): Step => ({ ...one, entries: [...one.entries, ...two.entries], actions: [...one.actions, ...two.actions] });
 
 function observedStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
   const observed = input.observed.get(identityKey(entry));
@@ -78,14 +100,16 @@ function lostStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: Re
 }
 
 function createStep(input: PlanInput, { desired }: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
+  if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} is not there`));
   const [pending] = desired.pending;
   if (pending !== undefined) return waiting(entry, pending.on, pending.message);
   const unready = desired.dependsOn.find(id => ready.get(id) === false);
   if (unready !== undefined) return waiting(entry, unready, `waits for ${unready}`);
   if (input.tried.has(`create ${identityKey(entry)}`)) return waiting(entry, entry.id, 'asked for, not visible yet');
   const again = entry.phase !== 'Intended';
-  const { changedAt: _, missing: __, sent: ___, ...rest } = entry;
-  const intended: OwnedEntry = { ...rest, phase: 'Intended', since: again ? input.now : entry.since, settled: {} };
+  const { changedAt: _, missing: __, sent: ___, foreign, ...rest } = entry;
+  // What stood there before was not ours: only what comes after this may be.
+  const intended: OwnedEntry = { ...rest, phase: 'Intended', since: again || foreign === true ? input.now : entry.since, settled: {} };
   return {
     entries: [intended],
     actions: [{ kind: 'create', entry: intended, desired: canonical(input, desired, entry, undefined), because: again ? 'gone' : 'new' }],
@@ -98,7 +122,10 @@ function presentStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   const settling = Date.parse(input.now) < Date.parse(entry.changedAt ?? entry.since) + wanted.type.settleSeconds * 1000;
   const verdict = whose(input, wanted, entry, seen, settling);
   if (verdict === 'wait') return waiting({ ...entry, ready: false }, entry.id, 'its marks are not visible yet');
-  if (verdict instanceof EngineError) return blocked({ ...entry, ready: false, message: verdict.message }, verdict);
+  if (verdict instanceof EngineError) {
+    const noted = entry.phase === 'Intended' ? ({ foreign: true } as const) : {};
+    return blocked({ ...entry, ready: false, message: verdict.message, ...noted }, verdict);
+  }
   if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting({ ...entry, ready: false }, entry.id, seen.readiness.message);
   const desired = canonical(input, wanted.desired, entry, seen);
   const normal = { ...seen, spec: normalSpec(wanted, seen) };
@@ -119,7 +146,7 @@ function presentStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
     key: input.instance.key,
   });
   const fixed = found.changes.filter(change => isImmutable(wanted.type, change.path));
-  if (fixed.length > 0 && entry.origin !== 'Observed') return replaceStep(input, wanted, entry, seen, fixed);
+  if (fixed.length > 0 && entry.origin !== 'Observed' && input.lifecycle.management === 'Full') return replaceStep(input, wanted, entry, seen, fixed);
   return changeStep(input, wanted, settle(input, wanted, entry, normal, found), normal, desired, found);
 }
 
@@ -166,7 +193,7 @@ function whose(input: PlanInput, { type }: Wanted, entry: OwnedEntry, seen: Pres
 /** An unmarked thing under an Intended name: adopted, our own half-made one, perhaps ours (wait), or undefined: not ours. */
 function half(input: PlanInput, entry: OwnedEntry, seen: Present, settling: boolean): true | 'wait' | undefined {
   if (entry.origin === 'Adopted') return true;
-  if (!input.recorded.has(identityKey(entry))) return undefined;
+  if (entry.foreign === true || !input.recorded.has(identityKey(entry))) return undefined;
   if (seen.createdAt !== undefined) return isNotOlder(seen, entry) ? true : undefined;
   return settling ? 'wait' : undefined;
 }
@@ -184,9 +211,9 @@ function canonical(input: PlanInput, desired: Wanted['desired'], entry: OwnedEnt
   return { ...desired, value };
 }
 
-/** The entry after this look: Present, with what has settled, its readiness and its pins. */
+/** The entry after this look: Present, with what has settled, its readiness and its pins. It is wanted, so an approval to let it go is over. */
 function settle(input: PlanInput, { type, desired, spec }: Wanted, entry: OwnedEntry, seen: Seen, found: Diff): OwnedEntry {
-  const { missing: _, sent = {}, ...rest } = entry;
+  const { missing: _, sent = {}, approved: __, approvedFor: ___, foreign: ____, ...rest } = entry;
   const open = Object.entries(sent).filter(
     ([path]) => found.travelling.includes(path) || found.stuck.includes(path) || found.changes.some(change => change.path === path),
   );
@@ -211,7 +238,7 @@ function changeStep(input: PlanInput, { type }: Wanted, entry: OwnedEntry, seen:
     change => maySend(input, entry, change) && isCorrectable(type, change) && !contested.includes(change) && !resting.includes(change.path),
   );
   const drift = found.changes.filter(change => change.cause === 'drift' && !send.includes(change));
-  const extra: Action[] = problems(entry, contested, found).map(error => ({ kind: 'blocked', entry, error }));
+  const extra: Action[] = [...problems(entry, contested, found), ...notDone(input, entry, desired, found)].map(error => ({ kind: 'blocked', entry, error }));
   const again = input.tried.has(`update ${identityKey(entry)}`);
   if (send.length === 0) return { entries: [entry], actions: [{ kind: 'keep', entry, desired, seen, drift }, ...unseen(entry, found.travelling), ...extra] };
   if (again)
@@ -249,6 +276,20 @@ function problems(entry: OwnedEntry, contested: readonly Change[], found: Diff):
   return errors;
 }
 
+/** What the claim asks for and does not get. */
+function notDone(input: PlanInput, entry: OwnedEntry, desired: Wanted['desired'], found: Diff): EngineError[] {
+  if (entry.origin === 'Observed') return [];
+  const thing = `${entry.type} ${entry.name}`;
+  const unsent = input.lifecycle.management === 'Full' ? [] : found.changes.filter(change => change.cause === 'changed').map(change => change.path);
+  const adopt = desired.id === desired.template ? input.lifecycle.adopt[desired.template] : undefined;
+  return [
+    ...(unsent.length === 0 ? [] : [observeOnly(entry, `${[...unsent].sort().join(', ')} of ${thing} would change`)]),
+    ...(adopt === undefined || adopt === entry.name
+      ? []
+      : [new EngineError('NotAdoptable', `${entry.id} is ${thing} already, so ${adopt} is not adopted`, { hint: 'take the name out of lifecycle.adopt' })]),
+  ];
+}
+
 /** Three corrections within an hour: then one more try after 5, 10, 20 … minutes, at most an hour apart. */
 function isContested(input: PlanInput, id: string, change: Change): boolean {
   const now = Date.parse(input.now);
@@ -266,8 +307,11 @@ function replaceStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   if (entry.origin === 'Adopted' || judge(wanted.type, seen, ownerFor(input, entry.id)) === 'predecessor')
     return blocked(entry, new EngineError('Conflict', `${entry.id}: ${thing} exists with another ${fields}, which cannot change`));
   if (seen.unread.length > 0) return { entries: [entry], actions: [], look: [entry] };
-  const refusal = mayRetire(input, kept, `${thing} would be replaced: ${fields} cannot change`);
-  if (refusal !== undefined) return refusal;
   const next = freshEntry(input, wanted, input.inventory);
+  const place = next === undefined ? '' : identityKey(next);
+  const others = rivals(input, { kind: 'entry', wanted, entry, moved: false });
+  const why = (old: OwnedEntry): string => (old === kept ? `${thing} would be replaced: ${fields} cannot change` : `${old.type} ${old.name} would be replaced`);
+  const refusal = refusalOf(input, [kept, ...others], why, place);
+  if (refusal !== undefined) return refusal;
   return { entries: next === undefined ? [kept] : [kept, next], actions: [{ kind: 'keep', entry: kept, desired: undefined, seen, drift: [] }] };
 }

@@ -1,6 +1,6 @@
 /** What one turn of planning is given, what a step of it gives back, and the rule that holds back what holds something. Pure. */
 import { EngineError } from './errors.ts';
-import type { Setting } from './match.ts';
+import { mayGoFor, type Setting } from './match.ts';
 import type { Action, DriftRow, InventoryEntry, Observed, OwnedEntry, Rendering, Timestamp } from './types.ts';
 
 export interface PlanInput extends Setting {
@@ -25,6 +25,8 @@ export interface PlanInput extends Setting {
   readonly abandon: boolean;
   /** The namespace of the claim is going, and this code stands in the way: what only a person could mend is let go. */
   readonly stuck?: string | undefined;
+  /** Identities that retire and are wanted again by a change that is not approved yet: kept. */
+  readonly wantedAgain?: ReadonlySet<string>;
 }
 
 /** `entries`: what stands in the inventory after planning; empty: dropped. `held`: would be retired if a person approved. */
@@ -46,14 +48,24 @@ export function waiting(before: InventoryEntry, on: string, message: string, unt
   return { entries: [entry], actions: [{ kind: 'wait', entry, on, message, until }] };
 }
 
-/** Undefined when the entry may go; else the step that keeps it and says why. What holds something goes only with approval. */
-export function mayRetire(input: PlanInput, entry: OwnedEntry, why: string): Step | undefined {
-  if (entry.approved !== undefined || input.policy.swap === 'Automatic' || entry.origin === 'Observed') return undefined;
+/**
+ * Undefined when the entry may go; else the step that keeps it and says why. What holds something goes only with an approval of what takes its
+ * place (`place`, '' for nothing), unless the claim never worked with it.
+ */
+export function mayRetire(input: PlanInput, entry: OwnedEntry, why: string, place: string): Step | undefined {
+  if (entry.origin === 'Observed') return undefined;
+  if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, why));
+  if (input.policy.swap === 'Automatic' || entry.unused === true || entry.phase === 'Intended' || mayGoFor(entry, place)) return undefined;
   if (entry.holds === 'nothing' && input.policy.swap !== 'Refuse') return undefined;
   const refuse = input.policy.swap === 'Refuse';
   const what = entry.holds === 'nothing' ? why : `${why} (it holds ${entry.holds === 'data' ? 'data' : 'a backlog'})`;
   const error = refuse
     ? new EngineError('SwapRefused', `${entry.id}: ${what}, and the class refuses swaps`)
     : new EngineError('SwapPending', `${entry.id}: ${what}`);
-  return { entries: [entry], actions: [{ kind: 'blocked', entry, error }], ...(refuse ? {} : { held: [entry] }) };
+  return { entries: [entry], actions: [{ kind: 'blocked', entry, error }], ...(refuse ? {} : { held: [{ ...entry, approvedFor: place }] }) };
+}
+
+/** Why what the claim asks for is not done. */
+export function observeOnly(entry: InventoryEntry, what: string): EngineError {
+  return new EngineError('ObserveOnly', `${entry.id}: ${what}, and the claim only observes`);
 }

@@ -460,6 +460,12 @@ export interface OwnedEntry extends Entry, Identity {
   readonly missing?: Timestamp;
   /** This entry may be retired although it holds something: hash of the approved plan. */
   readonly approved?: string;
+  /** What takes its place under that plan, as identityKey; '' for nothing. For anything else the approval does not count. */
+  readonly approvedFor?: string;
+  /** Somebody else's thing was seen under its name before we made one: what stands there later is not our half-made one either. */
+  readonly foreign?: true;
+  /** We made it, and the claim never worked with it so far: nothing is lost with it. */
+  readonly unused?: true;
 }
 export type InventoryEntry = WaitingEntry | OwnedEntry;
 
@@ -496,7 +502,7 @@ export interface Plan {
   readonly inventory: readonly InventoryEntry[];
   /** Identities that must be observed before this plan can be made whole; when not empty, `actions` leaves them out. */
   readonly look: readonly OwnedEntry[];
-  /** Ids that would be retired although they hold something, and are not approved: kept. */
+  /** What would be retired although it holds something, and is not approved: kept. Each with `approvedFor` as an approval would write it. */
   readonly held: readonly OwnedEntry[];
   readonly hash: string;
 }

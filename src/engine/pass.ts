@@ -47,6 +47,8 @@ export interface Pass {
   references: References;
   /** See PlanInput.stuck. */
   readonly stuck: string | undefined;
+  /** See PlanInput.wantedAgain. */
+  wantedAgain: ReadonlySet<string>;
   /** Secret values among the settings of the connections in use. */
   readonly credentials: Set<string>;
   /** Where the credentials of those connections come from. */
@@ -93,6 +95,7 @@ export function beginPass(engine: Engine, claim: Claim, definition: ClaimDefinit
     recorded,
     quietSince: memory.quietSince,
     stuck,
+    wantedAgain: new Set(),
     references: { scope: {}, keys: [] },
     credentials: new Set(),
     credentialSecrets: [],
@@ -201,6 +204,7 @@ async function planTurn(
       tried: pass.tried,
       drift: pass.claim.status.drift,
       stuck: pass.stuck,
+      wantedAgain: pass.wantedAgain,
       ...verbsOf(pass.claim),
     });
     if (plan.look.length === 0 || look === MAX_LOOKS) return { plan, rendering };
@@ -214,8 +218,8 @@ function withNew(before: readonly InventoryEntry[], after: readonly InventoryEnt
   const planned = new Map(after.filter(isOwned).map(entry => [identityKey(entry), entry]));
   const known = new Set(before.filter(isOwned).map(identityKey));
   const kept = before.map(entry => {
-    const approved = isOwned(entry) ? planned.get(identityKey(entry))?.approved : undefined;
-    return approved === undefined ? entry : { ...entry, approved };
+    const { approved, approvedFor } = (isOwned(entry) ? planned.get(identityKey(entry)) : undefined) ?? {};
+    return approved === undefined || approvedFor === undefined ? entry : { ...entry, approved, approvedFor };
   });
   return [...kept, ...after.filter(isOwned).filter(entry => !known.has(identityKey(entry)))];
 }
@@ -233,7 +237,7 @@ function settingOf(pass: Pass, served: Served | undefined, links: Links): Settin
   return {
     claim,
     instance: engine.instance,
-    lifecycle: served?.lifecycle ?? claim.status.lifecycle ?? DELETION_LIFECYCLE,
+    lifecycle: served?.lifecycle ?? { ...(claim.status.lifecycle ?? DELETION_LIFECYCLE), management: claim.lifecycle.management ?? 'Full' },
     policy: served?.selection.policy ?? DELETION_POLICY,
     adoptable: served?.selection.adoptable ?? [],
     links: links.links,
@@ -318,7 +322,8 @@ function isRecorded(stored: readonly InventoryEntry[], inventory: readonly Inven
   const known = new Map(stored.filter(isOwned).map(entry => [identityKey(entry), entry]));
   return inventory.filter(isOwned).every(entry => {
     const before = known.get(identityKey(entry));
-    if (before === undefined || before.id !== entry.id || before.config !== entry.config || before.approved !== entry.approved) return false;
+    if (before === undefined || before.id !== entry.id || before.config !== entry.config) return false;
+    if (before.approved !== entry.approved || before.approvedFor !== entry.approvedFor || before.foreign !== entry.foreign) return false;
     return entry.phase !== 'Intended' || before.phase === 'Intended';
   });
 }

@@ -2,11 +2,11 @@
 import { isCondition } from '../core/conditions.ts';
 import { equal } from '../core/digest.ts';
 import { EngineError, isError } from '../core/errors.ts';
-import { isLeaving } from '../core/match.ts';
+import { identityKey, isLeaving, isOwned } from '../core/match.ts';
 import { parseClaim } from '../core/parse.ts';
 import { emptyStatus, parseStatus } from '../core/parse-status.ts';
 import { redactStatus } from '../core/redact.ts';
-import { isWorking, type ReportInput, report, retire, type Schedule } from '../core/report.ts';
+import { isWorking, type ReportInput, report, retire, type Schedule, takenIntoUse } from '../core/report.ts';
 import type { Claim, ClaimDefinition, ClaimKey, ClaimStatus, Condition, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
 import { loadDefinition } from './catalogue.ts';
 import { type Choice, choose, type Served } from './choice.ts';
@@ -14,7 +14,7 @@ import type { Engine } from './engine.ts';
 import { keyText } from './objects.ts';
 import { beginPass, dependencies, type Pass, planOnly, runTurns, secretsById, secretValues, type Turned } from './pass.ts';
 import { rebuildInventory } from './rebuild.ts';
-import { isNamespaceGoing, keptIfKindGoes, stuckOn, tellLetGo, tellTakenBack } from './retain.ts';
+import { asItSays, isNamespaceGoing, keptIfKindGoes, stuckOn, tellLetGo, tellTakenBack, tellUntouched } from './retain.ts';
 import { type Binding, writeBinding } from './secrets.ts';
 
 export const PAUSED = 'plinth.dev/paused';
@@ -43,7 +43,7 @@ export async function reconcile(engine: Engine, key: ClaimKey): Promise<Schedule
     // Its own deletion comes any moment: until then nothing is made, mended or told.
     if (isGoing && !claim.deletionRequested) return { kind: 'again', afterMs: HELD_MS, because: 'poll' };
     const taken = await takeUp(engine, claim, definition);
-    if (!claim.deletionRequested) return await workClaim(engine, taken, definition);
+    if (!claim.deletionRequested) return await workClaim(engine, asItSays(taken), definition);
     const kept = await keptIfKindGoes(engine, taken, object);
     return isGoing ? await workGoing(engine, kept, definition) : await workClaim(engine, kept, definition);
   } catch (error) {
@@ -92,6 +92,7 @@ async function workClaim(engine: Engine, claim: Claim, definition: ClaimDefiniti
   if (served === undefined && !claim.deletionRequested) return await finish(pass, undefined, undefined, choice.error, undefined);
   const turned = await runTurns(pass, served);
   tellTakenBack(engine, claim, turned.outcomes);
+  if (claim.deletionRequested) tellUntouched(engine, claim, turned.outcomes);
   if (stuck !== undefined) tellLetGo(engine, claim, turned.outcomes, stuck);
   return await finish(pass, served, turned, choice.error ?? swap?.error, swap ?? heldPlan(turned.plan));
 }
@@ -104,7 +105,24 @@ interface Swap {
 
 /** A newer revision that would retire what holds something waits for approval, and the last one goes on serving. */
 async function heldSwap(pass: Pass, newest: Served): Promise<Swap | undefined> {
-  return heldPlan((await planOnly(pass, newest)).plan);
+  const { plan } = await planOnly(pass, newest);
+  const swap = heldPlan(plan);
+  if (swap !== undefined) pass.wantedAgain = keptRetiring(pass.claim, plan);
+  return swap;
+}
+
+/** What retires under the last revision and would not go under the newest: it waits until that is decided. */
+function keptRetiring({ status }: Claim, plan: Plan): Set<string> {
+  const going = new Set(
+    plan.actions.flatMap(({ kind, entry }) => (isOwned(entry) && ['delete', 'forget', 'update'].includes(kind) ? [identityKey(entry)] : [])),
+  );
+  return new Set(
+    status.resources
+      .filter(isOwned)
+      .filter(entry => entry.phase === 'Retiring')
+      .map(identityKey)
+      .filter(key => !going.has(key)),
+  );
 }
 
 function heldPlan(plan: Plan): Swap | undefined {
@@ -137,7 +155,7 @@ async function finish(
   const binding: Binding | undefined = works
     ? await writeBinding(engine, pass.claim, pass.definition, turned.rendering!, served!.compiled.name, secretsById(pass, inventory))
     : undefined;
-  if (works && binding?.error === undefined && turned !== undefined) inventory = retire(inventory, turned.plan, engine.clock.now());
+  if (works && binding?.error === undefined && turned !== undefined) inventory = retire(takenIntoUse(inventory), turned.plan, engine.clock.now());
   const told = swap !== undefined && error === undefined && turned !== undefined ? withHash(turned, swap) : turned;
   const { status, schedule } = report({
     claim: pass.claim,
@@ -158,7 +176,7 @@ async function finish(
     now: engine.clock.now(),
   });
   await publish(pass, redactStatus(status, secretValues(pass)));
-  await takeBackVerbs(pass, swap, status);
+  await takeBackVerbs(pass, swap, status, error === undefined ? turned?.plan : undefined);
   engine.track(pass.claim, dependencies(pass, served));
   return schedule;
 }
@@ -205,17 +223,24 @@ const isWorthAnEvent = (condition: Condition, old: Condition | undefined): boole
       ? condition.status === 'True'
       : condition.reason === 'SwapPending';
 
-/** A verb of a person is taken back once it was obeyed. */
-async function takeBackVerbs(pass: Pass, swap: Swap | undefined, status: ClaimStatus): Promise<void> {
+/** A verb of a person is taken back once it was obeyed; an approval also when another plan, or none, waits for one. `plan`: undefined when that cannot be told. */
+async function takeBackVerbs(pass: Pass, swap: Swap | undefined, status: ClaimStatus, plan: Plan | undefined): Promise<void> {
   const { annotations } = pass.claim;
   const lost = status.conditions.some(condition => condition.reason === 'Lost');
   const done = [
-    ...(annotations[APPROVE] !== undefined && swap === undefined ? [APPROVE] : []),
+    ...(annotations[APPROVE] !== undefined && isOver(annotations[APPROVE], swap, status, plan) ? [APPROVE] : []),
     ...(annotations[ABANDON] !== undefined && !pass.claim.deletionRequested && !status.resources.some(isLeaving) ? [ABANDON] : []),
     ...(annotations[RECREATE] !== undefined && !lost && isCondition(status.conditions, 'Ready') ? [RECREATE] : []),
   ];
   if (done.length === 0) return;
   await pass.engine.store.write({ kind: 'annotations', claim: pass.claim, set: Object.fromEntries(done.map(name => [name, undefined])) });
+}
+
+/** True when an approval was obeyed, or is for another plan than the one that waits now. While something cannot be read no plan is whole. */
+function isOver(approved: string, swap: Swap | undefined, status: ClaimStatus, plan: Plan | undefined): boolean {
+  if (status.resources.some(entry => isOwned(entry) && entry.approved === approved)) return true;
+  const isWhole = plan !== undefined && !plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
+  return isWhole && swap?.hash !== approved;
 }
 
 /** A claim that cannot even be read gets its conditions from the raw object; nothing is touched. */

@@ -3,11 +3,23 @@
  * that goes waits for nobody; and a claim that comes back takes up what it left.
  */
 import { isOwned } from '../core/match.ts';
-import type { Claim, ClaimKey, Condition, ConditionType, JsonObject, Outcome, OwnedEntry } from '../core/types.ts';
+import type { Claim, ClaimKey, Condition, ConditionType, InventoryEntry, JsonObject, Outcome, OwnedEntry } from '../core/types.ts';
 import type { Engine } from './engine.ts';
 import { metadataOf } from './objects.ts';
 
 const MOST_NAMED = 10;
+
+/**
+ * The claim with what it says itself of its end on every entry: that counts before what was pinned at the last good pass, however late it was
+ * said. Nothing was ever said of what is only observed.
+ */
+export function asItSays(claim: Claim): Claim {
+  const { deletion } = claim.lifecycle;
+  const isOther = (entry: InventoryEntry): entry is OwnedEntry => isOwned(entry) && entry.origin !== 'Observed' && entry.deletion !== deletion;
+  if ((deletion !== 'Retain' && deletion !== 'Delete') || !claim.status.resources.some(isOther)) return claim;
+  const resources = claim.status.resources.map(entry => (isOther(entry) ? { ...entry, deletion } : entry));
+  return { ...claim, status: { ...claim.status, resources } };
+}
 
 /**
  * The claim, whose deletion is requested, with every entry pinned to Retain if it was requested no earlier than that of its
@@ -15,8 +27,10 @@ const MOST_NAMED = 10;
  * is kept. `object`: the claim as read. Errors: those of Store.get, live.
  */
 export async function keptIfKindGoes(engine: Engine, claim: Claim, object: JsonObject): Promise<Claim> {
+  const told = asItSays(claim);
+  if (!told.status.resources.some(entry => isOwned(entry) && entry.deletion !== 'Retain') || !(await isByKind(engine, claim.kind, object))) return told;
   const going = claim.status.resources.filter(isOwned).filter(entry => entry.deletion !== 'Retain');
-  if (going.length === 0 || !(await isByKind(engine, claim.kind, object))) return claim;
+  if (going.length === 0) return claim;
   const message = `the kind ${claim.kind} is being deleted, so what the claim made is kept: ${listed(going)}`;
   engine.store.emit(claim, { type: 'Warning', reason: 'Retained', message });
   engine.log('warn', message, { kind: claim.kind, namespace: claim.namespace, name: claim.name });
@@ -47,6 +61,16 @@ export function tellLetGo(engine: Engine, claim: ClaimKey, outcomes: readonly Ou
   const message = `the namespace ${claim.namespace} is being deleted, and this could not be (${reason}), so it is kept: ${listed(gone)}`;
   engine.store.emit(claim, { type: 'Warning', reason: 'Retained', message });
   engine.log('warn', message, { kind: claim.kind, namespace: claim.namespace, name: claim.name });
+}
+
+/** Says what a claim that only observed leaves as it is. */
+export function tellUntouched(engine: Engine, claim: Claim, outcomes: readonly Outcome[]): void {
+  if (claim.lifecycle.management !== 'ObserveOnly') return;
+  const left = outcomes.flatMap(({ action }) =>
+    action.kind === 'forget' && isOwned(action.entry) && action.entry.origin !== 'Observed' ? [action.entry] : [],
+  );
+  if (left.length === 0) return;
+  engine.store.emit(claim, { type: 'Warning', reason: 'Retained', message: `the claim only observes, so this is left as it is: ${listed(left)}` });
 }
 
 /** Says what an earlier claim of the name had left and is this one's from now on. */
