@@ -57,7 +57,7 @@ const ENTRY: JsonObject = {
     missing: time('When it was first found gone.'),
     approved: text('The plan under which it may be deleted although it holds something.'),
     approvedFor: text('What takes its place under that plan; empty for nothing.'),
-    foreign: flag('Whether a thing of somebody else was seen under its name.'),
+    unmade: flag('Whether it is known not to be made, so that what has its name without our marks is somebody else’s.'),
     unused: flag('Whether the claim never worked with it, so that nothing is lost with it.'),
   },
 };

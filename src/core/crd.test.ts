@@ -81,7 +81,7 @@ const entry: Required<OwnedEntry> = {
   missing: '2026-01-01T00:00:00.000Z',
   approved: 'abc',
   approvedFor: 'aws:1/eu|aws/sqs-queue|dev_orders_1',
-  foreign: true,
+  unmade: true,
   unused: true,
 };
 const status: Required<ClaimStatus> = {

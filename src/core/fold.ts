@@ -1,5 +1,6 @@
 /** The inventory after the calls of a turn: what each outcome made of its entry. Pure. */
 import { sentDigests } from './diff.ts';
+import type { EngineError, ErrorCode } from './errors.ts';
 import { identityKey, isOwned } from './match.ts';
 import type { Action, InventoryEntry, Outcome, OwnedEntry } from './types.ts';
 
@@ -14,12 +15,12 @@ export function fold(inventory: readonly InventoryEntry[], outcomes: readonly Ou
 
 function foldOne(entry: OwnedEntry, outcome: Outcome, key: string): InventoryEntry[] {
   const { action, at } = outcome;
-  if (outcome.result === 'failed') return outcome.error.code === 'AlreadyExists' ? [entry] : [{ ...entry, message: outcome.error.message }];
+  if (outcome.result === 'failed') return [failed(entry, action, outcome.error)];
   switch (action.kind) {
     case 'create':
       return [
         {
-          ...entry,
+          ...made(entry),
           phase: 'Created',
           since: at,
           changedAt: at,
@@ -39,6 +40,19 @@ function foldOne(entry: OwnedEntry, outcome: Outcome, key: string): InventoryEnt
     default:
       return [entry];
   }
+}
+
+/** A refusal leaves nothing behind; after anything else the call may have done its work. */
+const MAY_HAVE_WORKED: ReadonlySet<ErrorCode> = new Set(['Timeout', 'Unreachable', 'ServiceError', 'ProviderFailure', 'Aborted', 'LeaseLost']);
+
+function failed(entry: OwnedEntry, action: Action, error: EngineError): OwnedEntry {
+  const noted = action.kind === 'create' && entry.phase === 'Intended' && !MAY_HAVE_WORKED.has(error.code) ? ({ unmade: true } as const) : {};
+  return error.code === 'AlreadyExists' ? { ...entry, ...noted } : { ...entry, ...noted, message: error.message };
+}
+
+function made(entry: OwnedEntry): OwnedEntry {
+  const { unmade: _, ...rest } = entry;
+  return rest;
 }
 
 const secretChanges = (action: Extract<Action, { kind: 'create' }>) =>

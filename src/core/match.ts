@@ -142,8 +142,9 @@ function isStillMeant(setting: Setting, wanted: Wanted, entry: OwnedEntry): bool
   if (entry.id !== desired.id || entry.type !== desired.type || entry.scope !== link.scope) return true;
   if (entry.origin === 'Observed') return setting.lifecycle.management === 'ObserveOnly';
   if (entry.phase !== 'Intended' || type.naming.by === 'key') return true;
-  const name = plannedName(setting, wanted, entry.incarnation);
-  return name === undefined || (name === entry.name && originFor(setting, desired) === entry.origin);
+  // What is taken up again counts as newer than it is named.
+  const planned = Array.from({ length: entry.incarnation + 1 }, (_, incarnation) => plannedName(setting, wanted, incarnation));
+  return planned.includes(undefined) || (planned.includes(entry.name) && originFor(setting, desired, entry.name) === entry.origin);
 }
 
 /** The newest entry of an id, unless an older one is known to be what is wanted and this one is not: a change was taken back. */
@@ -238,7 +239,7 @@ function matchNew(setting: Setting, wanted: Wanted, inventory: readonly Inventor
   }
   const holder = inventory.filter(isOwned).find(other => identityKey(other) === identityKey(entry));
   if (holder?.id === desired.id && !isStillMeant(setting, wanted, holder))
-    return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, foreign: true }, moved: false };
+    return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, unmade: true }, moved: false };
   if (holder !== undefined) {
     const error = new EngineError('Conflict', `${desired.id} would be ${entry.name} in ${link.scope}, which ${holder.id} of the same claim still holds`, {
       retry: 'waiting',
@@ -291,7 +292,7 @@ function waitingEntry(desired: DesiredResource, message: string): WaitingEntry {
 }
 
 function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name: string, incarnation: number): OwnedEntry {
-  const origin = originFor(setting, desired);
+  const origin = originFor(setting, desired, name);
   return {
     ...waitingEntry(desired, ''),
     phase: 'Intended',
@@ -306,9 +307,9 @@ function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name:
   };
 }
 
-function originFor({ lifecycle }: Setting, { template }: DesiredResource): OwnedEntry['origin'] {
+function originFor({ lifecycle }: Setting, { template }: DesiredResource, name: string): OwnedEntry['origin'] {
   if (lifecycle.management === 'ObserveOnly') return 'Observed';
-  return lifecycle.adopt[template] !== undefined ? 'Adopted' : 'Created';
+  return lifecycle.adopt[template] === name ? 'Adopted' : 'Created';
 }
 
 /** What deletion needs later. An adopted thing is deleted only if the claim itself says so, an observed one never. */

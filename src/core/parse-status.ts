@@ -80,7 +80,7 @@ function isOwnedEntry(entry: JsonObject): boolean {
     isOptional(entry['missing'], isTime) &&
     isOptional(entry['approved'], isText) &&
     isOptional(entry['approvedFor'], isText) &&
-    isOptional(entry['foreign'], value => value === true) &&
+    isOptional(entry['unmade'], value => value === true) &&
     isOptional(entry['unused'], value => value === true)
   );
 }

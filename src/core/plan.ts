@@ -1,11 +1,12 @@
 /** Desired against observed: what is to be done. Pure; the value that the CLI prints, the console shows and apply runs. */
 import { digest, hash } from './digest.ts';
-import type { EngineError } from './errors.ts';
-import { identityKey, isLeaving, isOwned, type Match, matchAll, placeOf } from './match.ts';
+import { EngineError } from './errors.ts';
+import { identityKey, isLeaving, isNotOlder, isOwned, type Match, matchAll, ownerFor, placeOf } from './match.ts';
+import { judge } from './ownership.ts';
 import { removeSteps } from './remove.ts';
 import { stepFor } from './step.ts';
 import { blocked, mayRetire, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
-import type { Action, InventoryEntry, Json, OwnedEntry, Plan, Rendering } from './types.ts';
+import type { Action, InventoryEntry, Json, Observed, OwnedEntry, Plan, Rendering } from './types.ts';
 
 export type { PlanInput } from './turn.ts';
 
@@ -110,11 +111,22 @@ function orphanStep(input: PlanInput, rendering: Rendering, places: Places, entr
   const undecided = rendering.undecided.find(item => item.id === template);
   if (undecided !== undefined) return waiting(entry, undecided.on, undecided.message);
   const observed = input.observed.get(identityKey(entry));
-  // Nothing we know of was made: what stands there is a stranger's, or came of a call whose answer was lost and served nobody.
-  if (entry.phase === 'Intended') return removeSteps(input, [entry])[0]!;
-  const refusal = mayRetire(input, entry, `${entry.type} ${entry.name} is no longer declared`, places.get(entry.id) ?? '');
+  if (entry.phase === 'Intended' && !isFoundAgain(input, entry, observed)) return removeSteps(input, [entry])[0]!;
+  const refusal = mayRetire(input, { ...entry, phase: 'Present' }, `${entry.type} ${entry.name} is no longer declared`, places.get(entry.id) ?? '');
   if (refusal !== undefined) return refusal;
   return { entries: [entry], actions: [{ kind: 'keep', entry, desired: undefined, seen: observed?.kind === 'present' ? observed : undefined, drift: [] }] };
+}
+
+/**
+ * What is only intended was never made as far as we know: what stands there is a stranger's, or came of a call whose answer was lost and served
+ * nobody. Unless it bears our marks and is older than the record: then it is the record that was lost, and it may hold anything.
+ */
+function isFoundAgain(input: PlanInput, entry: OwnedEntry, observed: Observed | undefined): boolean {
+  const link = input.links.get(entry.config);
+  if (observed?.kind !== 'present' || link === undefined || link instanceof EngineError) return false;
+  const type = link.types.get(entry.type);
+  if (type === undefined || judge(type, observed, ownerFor(input, entry.id)) !== 'ours') return false;
+  return entry.unmade === true || !isNotOlder(observed, entry);
 }
 
 /** Covers what would be done and to what; the same while nothing changes. With something held: what is at stake, in no order, so that neither other drift nor the successor's entry voids an approval. */

@@ -65,7 +65,10 @@ const isPassing = (error: EngineError | undefined): boolean =>
 /** Gone; unless it may have been made a moment ago and is not visible yet. */
 function absentStep(input: PlanInput, entry: OwnedEntry, type: ResourceType): Step {
   // What is only intended may have been tried again and again since: how long it may stay invisible counts from the last try.
-  const last = entry.phase === 'Intended' ? Math.max(Date.parse(entry.since), Date.parse(input.quietSince)) : Date.parse(entry.changedAt ?? entry.since);
+  const last =
+    entry.phase === 'Intended'
+      ? Math.max(Date.parse(entry.since), Date.parse(input.lastTries?.get(identityKey(entry)) ?? input.quietSince))
+      : Date.parse(entry.changedAt ?? entry.since);
   const until = last + type.settleSeconds * 1000;
   // Seen before and not seen now is no proof either, so short after a change of ours; nor does retiring make a new thing visible.
   const mayAppear = entry.phase === 'Intended' ? input.recorded.has(identityKey(entry)) : entry.phase !== 'Deleting';
@@ -97,9 +100,7 @@ function unmarkedStep(input: PlanInput, entry: OwnedEntry, seen: Present): Step 
 }
 
 function isHalfMade(input: PlanInput, entry: OwnedEntry, seen: Present): boolean {
-  return (
-    entry.phase === 'Intended' && entry.origin === 'Created' && entry.foreign !== true && input.recorded.has(identityKey(entry)) && isNotOlder(seen, entry)
-  );
+  return entry.phase === 'Intended' && entry.origin === 'Created' && entry.unmade !== true && input.recorded.has(identityKey(entry)) && isNotOlder(seen, entry);
 }
 
 /** Lets a thing go on purpose, marked so that nothing leaks unnamed. */

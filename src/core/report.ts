@@ -297,7 +297,9 @@ const rowPlace = (row: DriftRow): string => (row.path === '' ? row.resource : `$
 function stalledCondition(input: ReportInput, problems: readonly Problem[]): Told {
   const terminal = problems.find(problem => problem.error.retry === 'terminal')?.error;
   if (terminal !== undefined) return { ...failed('Stalled', terminal), status: 'True' };
-  const patient = problems.filter(problem => problem.error.retry === 'waiting' && !PATIENT.has(problem.error.code)).map(problem => problem.error);
+  // A claim that goes has nobody to wait for: nothing but a person brings back what the config reached.
+  const isPatient = ({ code }: EngineError): boolean => PATIENT.has(code) && !(input.claim.deletionRequested && code === 'ScopeChanged');
+  const patient = problems.filter(problem => problem.error.retry === 'waiting' && !isPatient(problem.error)).map(problem => problem.error);
   const old = patient.find(error => hasLasted(input, error));
   if (old !== undefined) return { ...failed('Stalled', old), status: 'True' };
   return { type: 'Stalled', status: 'False', reason: 'Progressing', message: '' };

@@ -102,18 +102,22 @@ function lostStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: Re
 function createStep(input: PlanInput, { desired }: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
   if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} is not there`));
   const [pending] = desired.pending;
-  if (pending !== undefined) return waiting(entry, pending.on, pending.message);
+  if (pending !== undefined) return waiting(notBegun(entry, !input.recorded.has(identityKey(entry))), pending.on, pending.message);
   const unready = desired.dependsOn.find(id => ready.get(id) === false);
-  if (unready !== undefined) return waiting(entry, unready, `waits for ${unready}`);
+  if (unready !== undefined) return waiting(notBegun(entry, !input.recorded.has(identityKey(entry))), unready, `waits for ${unready}`);
   if (input.tried.has(`create ${identityKey(entry)}`)) return waiting(entry, entry.id, 'asked for, not visible yet');
   const again = entry.phase !== 'Intended';
-  const { changedAt: _, missing: __, sent: ___, foreign, ...rest } = entry;
-  // What stood there before was not ours: only what comes after this may be.
-  const intended: OwnedEntry = { ...rest, phase: 'Intended', since: again || foreign === true ? input.now : entry.since, settled: {} };
+  const { changedAt: _, missing: __, sent: ___, ...rest } = entry;
+  const intended: OwnedEntry = { ...rest, phase: 'Intended', since: again ? input.now : entry.since, settled: {} };
   return {
     entries: [intended],
     actions: [{ kind: 'create', entry: intended, desired: canonical(input, desired, entry, undefined), because: again ? 'gone' : 'new' }],
   };
+}
+
+/** Planned in this very pass and not called for yet; of one that was on record before, an earlier call may have been lost. */
+function notBegun(entry: OwnedEntry, isNew: boolean): OwnedEntry {
+  return isNew && entry.phase === 'Intended' ? { ...entry, unmade: true } : entry;
 }
 
 // ── there ──
@@ -123,7 +127,7 @@ function presentStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   const verdict = whose(input, wanted, entry, seen, settling);
   if (verdict === 'wait') return waiting({ ...entry, ready: false }, entry.id, 'its marks are not visible yet');
   if (verdict instanceof EngineError) {
-    const noted = entry.phase === 'Intended' ? ({ foreign: true } as const) : {};
+    const noted = entry.phase === 'Intended' ? ({ unmade: true } as const) : {};
     return blocked({ ...entry, ready: false, message: verdict.message, ...noted }, verdict);
   }
   if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting({ ...entry, ready: false }, entry.id, seen.readiness.message);
@@ -193,7 +197,7 @@ function whose(input: PlanInput, { type }: Wanted, entry: OwnedEntry, seen: Pres
 /** An unmarked thing under an Intended name: adopted, our own half-made one, perhaps ours (wait), or undefined: not ours. */
 function half(input: PlanInput, entry: OwnedEntry, seen: Present, settling: boolean): true | 'wait' | undefined {
   if (entry.origin === 'Adopted') return true;
-  if (entry.foreign === true || !input.recorded.has(identityKey(entry))) return undefined;
+  if (entry.unmade === true || !input.recorded.has(identityKey(entry))) return undefined;
   if (seen.createdAt !== undefined) return isNotOlder(seen, entry) ? true : undefined;
   return settling ? 'wait' : undefined;
 }
@@ -213,7 +217,7 @@ function canonical(input: PlanInput, desired: Wanted['desired'], entry: OwnedEnt
 
 /** The entry after this look: Present, with what has settled, its readiness and its pins. It is wanted, so an approval to let it go is over. */
 function settle(input: PlanInput, { type, desired, spec }: Wanted, entry: OwnedEntry, seen: Seen, found: Diff): OwnedEntry {
-  const { missing: _, sent = {}, approved: __, approvedFor: ___, foreign: ____, ...rest } = entry;
+  const { missing: _, sent = {}, approved: __, approvedFor: ___, unmade: ____, ...rest } = entry;
   const open = Object.entries(sent).filter(
     ([path]) => found.travelling.includes(path) || found.stuck.includes(path) || found.changes.some(change => change.path === path),
   );

@@ -13,8 +13,10 @@ export interface PlanInput extends Setting {
   readonly recorded: ReadonlySet<string>;
   /** `create <identityKey>` …: each verb at most once per resource and pass. `refused <identityKey>`: only a person could make it work. */
   readonly tried: ReadonlySet<string>;
-  /** After this no call for the claim has left: the end of the last one of this process, or when it first looked; who worked it before is gone. */
+  /** When this process first looked at the claim: who worked it before is gone, and after this none of its calls has left. */
   readonly quietSince: Timestamp;
+  /** By identityKey: when the last making call of this process was over. */
+  readonly lastTries?: ReadonlyMap<string, Timestamp>;
   /** Earlier drift rows of the claim. */
   readonly drift: readonly DriftRow[];
   /** Hash of the plan that a person approved. */

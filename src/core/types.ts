@@ -462,8 +462,11 @@ export interface OwnedEntry extends Entry, Identity {
   readonly approved?: string;
   /** What takes its place under that plan, as identityKey; '' for nothing. For anything else the approval does not count. */
   readonly approvedFor?: string;
-  /** Somebody else's thing was seen under its name before we made one: what stands there later is not our half-made one either. */
-  readonly foreign?: true;
+  /**
+   * Intended, and known not to be made: it waits, a call was refused, or somebody else's thing was seen there. What stands under its name without our
+   * marks is then no half-made thing of ours.
+   */
+  readonly unmade?: true;
   /** We made it, and the claim never worked with it so far: nothing is lost with it. */
   readonly unused?: true;
 }

@@ -22,8 +22,9 @@ export const DEFAULT_OPTIONS: Options = { pollMs: 60_000, callTimeoutMs: 30_000,
 export interface Memory {
   readonly passes: number;
   readonly failedReads: number;
-  /** See PlanInput.quietSince. */
+  /** See PlanInput. */
   readonly quietSince: Timestamp;
+  readonly lastTries: ReadonlyMap<string, Timestamp>;
 }
 export type Log = (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: JsonObject) => void;
 

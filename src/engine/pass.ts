@@ -25,7 +25,7 @@ import type {
   StringMap,
   Timestamp,
 } from '../core/types.ts';
-import { applyAll, callBudget, isActing, isMutating } from './apply.ts';
+import { type Acting, applyAll, callBudget, isActing, isMutating } from './apply.ts';
 import type { Served } from './choice.ts';
 import type { Engine, Memory } from './engine.ts';
 import { type Links, linkAll } from './links.ts';
@@ -43,7 +43,8 @@ export interface Pass {
   readonly sight: Sight;
   readonly tried: Set<string>;
   readonly recorded: ReadonlySet<string>;
-  quietSince: Timestamp;
+  readonly quietSince: Timestamp;
+  lastTries: ReadonlyMap<string, Timestamp>;
   references: References;
   /** See PlanInput.stuck. */
   readonly stuck: string | undefined;
@@ -94,6 +95,7 @@ export function beginPass(engine: Engine, claim: Claim, definition: ClaimDefinit
     tried: new Set(),
     recorded,
     quietSince: memory.quietSince,
+    lastTries: memory.lastTries,
     stuck,
     wantedAgain: new Set(),
     references: { scope: {}, keys: [] },
@@ -139,7 +141,7 @@ export async function runTurns(pass: Pass, served: Served | undefined): Promise<
     if (acting.length === 0 || turn === MAX_TURNS)
       return { plan, rendering, inventory, outcomes, notes: notesOf(links, inventory), failedReads: remember(pass, plan) };
     if (acting.some(isMutating)) await record(pass, inventory);
-    const done = await applyAll(pass.engine, pass.claim, links.connections, acting, secretsById(pass, inventory)).finally(() => noteQuiet(pass));
+    const done = await applyAll(pass.engine, pass.claim, links.connections, acting, secretsById(pass, inventory)).finally(() => noteTries(pass, acting));
     for (const outcome of done) noteTried(pass, outcome);
     outcomes.push(...done);
     inventory = fold(inventory, done, pass.engine.instance.key);
@@ -149,11 +151,12 @@ export async function runTurns(pass: Pass, served: Served | undefined): Promise<
 }
 
 /** At once, since a pass may fail after its calls. */
-function noteQuiet(pass: Pass): void {
+function noteTries(pass: Pass, acting: readonly Acting[]): void {
   const { memory, clock } = pass.engine;
-  pass.quietSince = clock.now();
-  const known = memory.get(keyText(pass.claim));
-  if (known !== undefined) memory.set(keyText(pass.claim), { ...known, quietSince: pass.quietSince });
+  const made = acting.flatMap(({ kind, entry }) => (kind === 'create' ? [[identityKey(entry), clock.now()] as const] : []));
+  if (made.length === 0) return;
+  pass.lastTries = new Map([...pass.lastTries, ...made]);
+  memory.set(keyText(pass.claim), { ...memoryOf(pass.engine, pass.claim), lastTries: pass.lastTries });
 }
 
 function noteTried({ tried, stuck }: Pass, outcome: Outcome): void {
@@ -201,6 +204,7 @@ async function planTurn(
       observed: pass.sight.observed,
       recorded: pass.recorded,
       quietSince: pass.quietSince,
+      lastTries: pass.lastTries,
       tried: pass.tried,
       drift: pass.claim.status.drift,
       stuck: pass.stuck,
@@ -322,8 +326,8 @@ function isRecorded(stored: readonly InventoryEntry[], inventory: readonly Inven
   const known = new Map(stored.filter(isOwned).map(entry => [identityKey(entry), entry]));
   return inventory.filter(isOwned).every(entry => {
     const before = known.get(identityKey(entry));
-    if (before === undefined || before.id !== entry.id || before.config !== entry.config) return false;
-    if (before.approved !== entry.approved || before.approvedFor !== entry.approvedFor || before.foreign !== entry.foreign) return false;
+    if (before === undefined || before.id !== entry.id || before.config !== entry.config || before.origin !== entry.origin) return false;
+    if (before.approved !== entry.approved || before.approvedFor !== entry.approvedFor || before.unmade !== entry.unmade) return false;
     return entry.phase !== 'Intended' || before.phase === 'Intended';
   });
 }
@@ -337,14 +341,16 @@ function notesOf(links: Links, inventory: readonly InventoryEntry[]): string[] {
 }
 
 function memoryOf({ memory, clock }: Engine, claim: Claim): Memory {
-  return memory.get(keyText(claim)) ?? { passes: 0, failedReads: 0, quietSince: clock.now() };
+  return memory.get(keyText(claim)) ?? { passes: 0, failedReads: 0, quietSince: clock.now(), lastTries: new Map() };
 }
 
 /** Counts the pass, and how often in a row something could not be read. */
-function remember({ engine, claim, quietSince }: Pass, plan: Plan): number {
+function remember({ engine, claim, quietSince, lastTries }: Pass, plan: Plan): number {
   const before = memoryOf(engine, claim);
   const failed = plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
-  const after = { passes: before.passes + 1, failedReads: failed ? before.failedReads + 1 : 0, quietSince };
+  const isIntended = new Set(plan.inventory.filter(isOwned).flatMap(entry => (entry.phase === 'Intended' ? [identityKey(entry)] : [])));
+  const tries = lastTries.size === 0 ? lastTries : new Map([...lastTries].filter(([key]) => isIntended.has(key)));
+  const after = { passes: before.passes + 1, failedReads: failed ? before.failedReads + 1 : 0, quietSince, lastTries: tries };
   engine.memory.set(keyText(claim), after);
   return after.failedReads;
 }

@@ -65,11 +65,15 @@ async function entriesByMarks(engine: Engine, claim: Claim): Promise<OwnedEntry[
       return await findOwned(engine, await connectFor(engine, claim, config), name);
     }),
   );
-  return entriesFor(
+  const entries = entriesFor(
     found.flat().filter(thing => thing.owner.uid === claim.uid),
     engine.clock.now(),
   );
+  return entries.map(entry => (isAdopted(claim, entry) ? { ...entry, origin: 'Adopted', deletion: 'Retain' } : entry));
 }
+
+/** What was taken over bears the same marks as what was made: the claim still says which it is. */
+const isAdopted = ({ lifecycle }: Claim, { id, name }: OwnedEntry): boolean => lifecycle.adopt?.[id.split('[')[0]!] === name;
 
 /** Entries as they stand after a good look, with the pins of one whose class is not known: data is retained. */
 export function entriesFor(found: readonly Found[], now: string): OwnedEntry[] {

@@ -9,11 +9,9 @@ import {
   annotationsOf,
   approve,
   ask,
-  blind,
   classWith,
   closeStory,
   configTo,
-  full,
   line,
   look,
   loseStatus,
@@ -28,6 +26,7 @@ import {
   type Story,
   says,
   stranger,
+  stripMarks,
   synced,
   thing,
   write,
@@ -107,6 +106,27 @@ describe('a name that belongs to a stranger', () => {
     removeOutside('dev_one');
     story.engine.clock.skip(5_000);
     stranger('dev_one');
+    expect(synced(await rest(story))).toBe('Conflict');
+    await goes(['dev_one']);
+  });
+
+  test('taken after our call was refused, it is a stranger’s: nothing of ours can be half made', async () => {
+    story.full = true;
+    await ask(story);
+    stranger('dev_one');
+    story.full = false;
+    expect(synced(await rest(story))).toBe('Conflict');
+    await goes(['dev_one']);
+  });
+
+  test('taken while ours still waited for something else, it is a stranger’s', async () => {
+    await put(story, line({ needs: 'rest' }));
+    story.full = true;
+    await look(story, 0);
+    await write(story, { rest: true });
+    await look(story, 2);
+    stranger('dev_one');
+    story.full = false;
     expect(synced(await rest(story))).toBe('Conflict');
     await goes(['dev_one']);
   });
@@ -207,9 +227,9 @@ describe('an approved change that is taken back', () => {
     await ask(story);
     await ask(story, { fifo: true });
     await approve(story);
-    full(story, true);
+    story.full = true;
     await look(story, 3);
-    full(story, false);
+    story.full = false;
     await write(story);
     await isFine(['dev_one']);
     await goes();
@@ -263,9 +283,9 @@ describe('an approved change that is taken back', () => {
     await put(story, classWith('line'));
     await rest(story);
     await approve(story);
-    full(story, true);
+    story.full = true;
     await look(story, 3);
-    full(story, false);
+    story.full = false;
     await put(story, classWith('shelf'));
     await isFine([store!]);
     await goes();
@@ -287,9 +307,9 @@ describe('an approved change that is taken back', () => {
     await put(story, configTo('second'));
     await rest(story);
     await approve(story);
-    full(story, true);
+    story.full = true;
     await look(story, 3);
-    full(story, false);
+    story.full = false;
     await put(story, configTo('main'));
     await rest(story);
     expect(names()).toEqual(['dev_one']);
@@ -313,10 +333,10 @@ describe('an approval', () => {
     await ask(story);
     await ask(story, { fifo: true });
     await approve(story);
-    full(story, true);
+    story.full = true;
     await look(story, 2);
     await ask(story);
-    full(story, false);
+    story.full = false;
     story.agreed.clear();
     expect(synced(await ask(story, { fifo: true }))).toBe('SwapPending');
     expect(names()).toEqual(['dev_one']);
@@ -326,11 +346,11 @@ describe('an approval', () => {
     await ask(story, { rest: true });
     await ask(story, { rest: true, fifo: true });
     await approve(story);
-    full(story, true);
+    story.full = true;
     await look(story, 2);
     story.agreed.clear();
     await ask(story, { rest: false, fifo: false });
-    full(story, false);
+    story.full = false;
     expect(synced(await rest(story))).toBe('SwapPending');
     expect(names()).toEqual(['dev_one', 'dev_one_rest']);
   });
@@ -349,10 +369,10 @@ describe('an approval', () => {
     await ask(story);
     await ask(story, { fifo: true });
     await approve(story);
-    blind(story, true);
+    story.blind = true;
     await look(story, 6);
     expect(await annotationsOf(story)).toHaveProperty('plinth.dev/approve');
-    blind(story, false);
+    story.blind = false;
     await isFine(['dev_one_1.fifo']);
     expect(await annotationsOf(story)).toEqual({});
   });
@@ -424,11 +444,72 @@ describe('ObserveOnly', () => {
   });
 });
 
+describe('a status that is lost', () => {
+  test('does not make an adopted queue one of ours to delete', async () => {
+    stranger('legacy');
+    await ask(story, { lifecycle: { adopt: { main: 'legacy' } } });
+    await loseStatus(story);
+    await isFine(['legacy']);
+    await goes(['legacy']);
+  });
+
+  test('nor one that was lost for its marks and has them again: it holds what it held', async () => {
+    await ask(story, { rest: true });
+    const putBack = stripMarks('dev_one_rest');
+    await loseStatus(story);
+    expect(synced(await rest(story))).toBe('Conflict');
+    putBack();
+    expect(synced(await ask(story))).toBe('SwapPending');
+    await approve(story);
+    await isFine(['dev_one']);
+  });
+
+  test('while a store retires keeps the store', async () => {
+    await put(story, classWith('shelf', { graceSeconds: 600 }));
+    await ask(story);
+    await put(story, classWith('line', { graceSeconds: 600 }));
+    await rest(story);
+    await approve(story);
+    await look(story, 3);
+    story.agreed.clear();
+    await loseStatus(story);
+    await restart(story);
+    story.engine.clock.skip(1_000_000);
+    expect(synced(await rest(story))).toBe('SwapPending');
+    expect(names()).toHaveLength(2);
+  });
+});
+
 describe('other turns', () => {
-  test('an edit of what the name says before anything could be made', async () => {
-    full(story, true);
+  test('deleted while its account is not reached: stalled, with the way out', async () => {
+    await ask(story);
+    await put(story, configTo('second'));
+    expect(condition(await remove(story), 'Stalled')).toMatchObject({
+      status: 'True',
+      reason: 'ScopeChanged',
+      message: expect.stringContaining('plinth abandon'),
+    });
+    await annotation(story, 'abandon', 'true');
+    expect((await rest(story)) as unknown).toBeUndefined();
+  });
+
+  test('made again under another name while the account refuses: it rests, and writes nothing at each try', async () => {
+    await ask(story);
+    removeOutside('dev_one');
+    story.full = true;
+    await rest(story);
     await ask(story, { fifo: true });
-    full(story, false);
+    const before = JSON.stringify(story.engine.store.dump());
+    await look(story, 3);
+    expect(JSON.stringify(story.engine.store.dump())).toBe(before);
+    story.full = false;
+    await isFine(['dev_one.fifo']);
+  });
+
+  test('an edit of what the name says before anything could be made', async () => {
+    story.full = true;
+    await ask(story, { fifo: true });
+    story.full = false;
     await write(story, { fifo: false });
     await isFine(['dev_one']);
     await goes();
@@ -442,21 +523,6 @@ describe('other turns', () => {
     await annotation(story, 'paused', undefined);
     await isFine(['dev_one']);
     await goes();
-  });
-
-  test('a status that is lost while a store retires keeps the store', async () => {
-    await put(story, classWith('shelf', { graceSeconds: 600 }));
-    await ask(story);
-    await put(story, classWith('line', { graceSeconds: 600 }));
-    await rest(story);
-    await approve(story);
-    await look(story, 3);
-    story.agreed.clear();
-    await loseStatus(story);
-    await restart(story);
-    story.engine.clock.skip(1_000_000);
-    expect(synced(await rest(story))).toBe('SwapPending');
-    expect(names()).toHaveLength(2);
   });
 
   test('renamed without `formerly`, then with it', async () => {

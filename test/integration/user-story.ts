@@ -3,7 +3,20 @@ import { fake } from '../../providers/fake/index.ts';
 import { endWorld, removeThing, type Thing, thingsOf, type WorldCall, world } from '../../providers/fake/world.ts';
 import type { ClaimKey, ClaimStatus, JsonObject, StringMap } from '../../src/core/types.ts';
 import { memoryStore } from '../../src/engine/store-memory.ts';
-import { annotate, condition, object, pass, putAll, settle, skippingClock, statusOf, type TestEngine, testEngine, told } from '../support.ts';
+import {
+  annotate,
+  condition,
+  object,
+  pass,
+  putAll,
+  type SkippingClock,
+  settle,
+  skippingClock,
+  statusOf,
+  type TestEngine,
+  testEngine,
+  told,
+} from '../support.ts';
 
 export const LINE: ClaimKey = { kind: 'Line', namespace: 'dev', name: 'one' };
 const STORIES = 'stories';
@@ -18,6 +31,10 @@ export interface Story {
   readonly agreed: Set<string>;
   /** Names that stood in the Secret of the claim: losing them loses something. */
   readonly used: Set<string>;
+  /** Every look fails. */
+  blind: boolean;
+  /** Every making call fails. */
+  full: boolean;
 }
 
 const definition = object('ClaimDefinition', 'lines.plinth.dev', {
@@ -42,17 +59,25 @@ export interface Shape {
   readonly formerly?: readonly string[];
   /** One thing more, that holds nothing. */
   readonly extra?: boolean;
+  /** What the main queue waits for. */
+  readonly needs?: string;
   /** More fields of the main queue. */
   readonly more?: JsonObject;
 }
 
 /** `line`: queues. */
-export function line({ rest = 'rest', formerly = [], extra = false, more = {} }: Shape = {}): JsonObject {
+export function line({ rest = 'rest', formerly = [], extra = false, needs, more = {} }: Shape = {}): JsonObject {
   return object('Composition', 'line', {
     claim: 'Line',
     resources: [
       { id: rest, type: 'fake/queue', includeWhen: '${claim.spec.rest}', formerly: [...formerly], spec: { fifo: '${claim.spec.fifo}' } },
-      { id: 'main', main: true, type: 'fake/queue', spec: { fifo: '${claim.spec.fifo}', visibilityTimeoutSeconds: '${claim.spec.?visibility}', ...more } },
+      {
+        id: 'main',
+        main: true,
+        type: 'fake/queue',
+        dependsOn: needs === undefined ? [] : [needs],
+        spec: { fifo: '${claim.spec.fifo}', visibilityTimeoutSeconds: '${claim.spec.?visibility}', ...more },
+      },
       { id: 'part', forEach: '${claim.spec.parts}', key: '${each}', type: 'fake/queue', spec: {} },
       ...(extra ? [{ id: 'extra', type: 'fake/thing', spec: {} }] : []),
     ],
@@ -84,11 +109,10 @@ export function configTo(account: string): JsonObject {
 }
 
 /** An empty account, the admin's objects, no claim yet. */
-export async function openStory(): Promise<Story> {
+export async function openStory(clock: SkippingClock = skippingClock()): Promise<Story> {
   endWorld(STORIES);
-  const clock = skippingClock();
   const engine = testEngine({ providers: [fake], clock, store: memoryStore(clock) });
-  const story: Story = { engine, key: LINE, breaches: [], agreed: new Set(), used: new Set() };
+  const story: Story = { engine, key: LINE, breaches: [], agreed: new Set(), used: new Set(), blind: false, full: false };
   const place = world(STORIES);
   place.clock = { now: () => clock.now(), after: (ms, run) => clock.after(ms, run) };
   place.before = call => watch(story, call);
@@ -138,7 +162,7 @@ export async function look(story: Story, times = 1): Promise<ClaimStatus> {
 /** Agrees to the plan that is shown. */
 export async function approve(story: Story): Promise<void> {
   const plan = (await statusOf(story.engine, story.key))?.pendingPlan;
-  if (plan === undefined) throw new Error('nothing waits for approval');
+  if (plan === undefined) return;
   for (const name of names()) if (plan.summary.some(text => text.includes(` ${name} `))) story.agreed.add(name);
   await annotate(story.engine, story.key, { 'plinth.dev/approve': plan.hash });
 }
@@ -190,20 +214,21 @@ export function names(account = ACCOUNT): string[] {
   return [...thingsOf(world(STORIES), account).values()].map(item => item.name).sort();
 }
 
-/** Every look at a thing fails until further notice. */
-export function blind(story: Story, isBlind: boolean): void {
-  world(STORIES).before = async call => {
-    if (isBlind && call.verb === 'observe') throw Object.assign(new Error('no answer'), { name: 'FakeError', code: 'Unreachable' });
-    await watch(story, call);
+/** Takes our marks off a thing; the answer puts them back. */
+export function stripMarks(name: string): () => void {
+  const found = thing(name);
+  if (found === undefined) return () => {};
+  const { tags } = found.spec;
+  found.spec = { ...found.spec, tags: {} };
+  return () => {
+    if (thing(name) === found) found.spec = { ...found.spec, tags: { ...(tags as JsonObject), ...(found.spec['tags'] as JsonObject) } };
   };
 }
 
-/** Every making call fails until further notice. */
-export function full(story: Story, isFull: boolean): void {
-  world(STORIES).before = async call => {
-    if (isFull && call.verb === 'create') throw Object.assign(new Error('quota'), { name: 'FakeError', code: 'QuotaExceeded' });
-    await watch(story, call);
-  };
+/** What the world answers instead of working. */
+function failure({ blind, full }: Story, { verb }: WorldCall): Error | undefined {
+  if (blind && verb === 'observe') return Object.assign(new Error('no answer'), { name: 'FakeError', code: 'Unreachable' });
+  return full && verb === 'create' ? Object.assign(new Error('quota'), { name: 'FakeError', code: 'QuotaExceeded' }) : undefined;
 }
 
 // ── what is true ──
@@ -228,6 +253,8 @@ function noteUse({ used }: Story, status: ClaimStatus | undefined): void {
 
 /** What must not be done, whatever happened before. */
 async function watch(story: Story, call: WorldCall): Promise<void> {
+  const failed = failure(story, call);
+  if (failed !== undefined) throw failed;
   if (!call.writes || call.verb === 'create') return;
   const { breaches, engine, key } = story;
   const found = thing(call.name, call.account);
@@ -235,10 +262,14 @@ async function watch(story: Story, call: WorldCall): Promise<void> {
   const { deletionTimestamp, annotations = {} } = (claim?.['metadata'] ?? {}) as { deletionTimestamp?: string; annotations?: StringMap };
   const lifecycle = ((claim?.['spec'] as JsonObject | undefined)?.['lifecycle'] ?? {}) as { deletion?: string; management?: string };
   const what = `${call.verb} of ${call.name}`;
-  if (found?.token === 'stranger' && !call.name.startsWith('legacy')) breaches.push(`${what}, a stranger's`);
+  const entries = (claim?.['status'] as unknown as ClaimStatus | undefined)?.resources ?? [];
+  const adopted = entries.some(entry => entry.phase !== 'Waiting' && entry.name === call.name && entry.origin === 'Adopted');
+  if (found?.token === 'stranger' && !(adopted && call.name.startsWith('legacy'))) breaches.push(`${what}, a stranger's`);
+  if (found?.token === 'stranger' && call.verb === 'delete' && lifecycle.deletion !== 'Delete') breaches.push(`${what}, which was only adopted`);
   if (annotations['plinth.dev/paused'] !== undefined) breaches.push(`${what} while paused`);
   if (lifecycle.management === 'ObserveOnly') breaches.push(`${what} under ObserveOnly`);
   if (call.verb !== 'delete') return;
   if (lifecycle.deletion === 'Retain' && deletionTimestamp !== undefined) breaches.push(`${what} under Retain`);
-  if (deletionTimestamp === undefined && story.used.has(call.name) && !story.agreed.has(call.name)) breaches.push(`${what}, which nobody agreed to`);
+  const holds = found?.type === 'fake/queue' || found?.type === 'fake/store';
+  if (deletionTimestamp === undefined && holds && story.used.has(call.name) && !story.agreed.has(call.name)) breaches.push(`${what}, which nobody agreed to`);
 }
