@@ -153,11 +153,13 @@ function totals(planned: readonly Planned[]): string {
   const actions = planned.flatMap(item => item.preview.plan?.actions ?? []);
   const failed = planned.filter(item => item.preview.error !== undefined).length;
   const count = (kind: Action['kind']): number => actions.filter(action => action.kind === kind && isNews(action)).length;
+  const retiring = actions.filter(action => action.kind === 'keep' && action.desired === undefined).length;
   const parts: [number, string][] = [
     [count('create'), 'to create'],
     [count('wait'), 'to create later'],
     [count('update'), 'to change'],
-    [count('delete') + count('keep'), 'to retire or reported'],
+    [count('delete') + retiring, 'to retire or delete'],
+    [count('keep') - retiring, 'only reported'],
     [count('blocked'), 'blocked'],
     [count('move') + count('forget'), 'to move or forget'],
     [failed, `of ${planned.length} claims cannot be planned`],

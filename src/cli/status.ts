@@ -27,7 +27,7 @@ export async function runStatus(context: Context): Promise<ExitCode> {
 
 function human({ out, globals }: Context, claims: readonly JsonObject[], views: readonly ClaimView[]): string[] {
   if (views.length === 0) return [isCluster(globals) ? 'no claims here; -A looks at every namespace' : `no claims here; \`${command()} up PATH\` makes some`];
-  const several = new Set(views.map(view => view.namespace)).size > 1;
+  const several = globals.allNamespaces || new Set(views.map(view => view.namespace)).size > 1;
   const head = [...(several ? ['NAMESPACE'] : []), 'CLAIM', 'READY', 'CLASS', 'IMPLEMENTATION', 'RESOURCES', 'SAYS'];
   const { green, red, dim } = out.colours;
   const rows = views.map(view => [

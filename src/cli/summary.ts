@@ -88,8 +88,13 @@ function cells({ key, name, object, standing }: Row, state: string): string[] {
   if (object === undefined) return [name, '', '', 'no', '', ''];
   const status = statusOf(object);
   const paths = status.binding === undefined ? undefined : bindingPaths(state, key.namespace, status.binding.name);
-  const isReady = standing === 'ready' || standing === 'held' || status.conditions.some(condition => condition.type === 'Ready' && condition.status === 'True');
-  return [name, status.composition, mainName(status), isReady ? 'yes' : 'no', paths?.env ?? '', paths?.folder ?? ''];
+  return [name, status.composition, mainName(status), isUsable(object, standing) ? 'yes' : 'no', paths?.env ?? '', paths?.folder ?? ''];
+}
+
+/** True also for what works and has a change that waits. */
+function isUsable(object: JsonObject | undefined, standing: Standing): boolean {
+  if (object === undefined) return false;
+  return standing === 'ready' || standing === 'held' || statusOf(object).conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 
 /** The real thing that carries the claim's own name: the one whose name has no id. */
@@ -138,12 +143,23 @@ function isChanged({ before }: Summary, { key, object }: Row): boolean {
 }
 
 function tellChanges(summary: Summary, rows: readonly Row[], out: Output): void {
+  if (summary.ending === 'timeout') {
+    complain(out, timedOut(rows));
+    return;
+  }
   const changed = rows.filter(row => isChanged(summary, row)).length;
-  const ready = rows.filter(row => row.standing === 'ready').length;
-  if (summary.ending === 'timeout')
-    complain(out, new EngineError('TimedOut', `${rows.length - ready} of ${rows.length} claims are not ready within --timeout`));
-  else if (changed === 0 && summary.removed.length === 0) say(out, `\nNothing changed: ${ready} of ${rows.length} claims ready, everything only read.`);
-  else say(out, `\n${ready} of ${rows.length} claims ready.`);
+  const held = rows.filter(row => row.standing === 'held').length;
+  const waits = held === 0 ? '' : `, ${held} with a change that waits for approval`;
+  const ready = `${rows.filter(row => isUsable(row.object, row.standing)).length} of ${rows.length} claims ready${waits}`;
+  say(out, changed === 0 && summary.removed.length === 0 ? `\nNothing changed: ${ready}, everything only read.` : `\n${ready}.`);
+}
+
+function timedOut(rows: readonly Row[]): EngineError {
+  const open = rows.filter(row => row.standing !== 'ready' && row.standing !== 'held').length;
+  return new EngineError(
+    'TimedOut',
+    open === 0 ? 'not everything came to rest within --timeout' : `${open} of ${rows.length} claims are not ready within --timeout`,
+  );
 }
 
 function tellRest({ undeclared, removed, run, keys }: Summary, out: Output): void {

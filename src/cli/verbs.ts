@@ -29,7 +29,7 @@ export async function runApprove(context: Context, text: string, hash: string, t
   });
 }
 
-/** Makes lost things again. BadUse when nothing of the claim is lost. */
+/** Makes lost things again; where nothing is lost, only looks. */
 export async function runRecreate(context: Context, text: string, timeoutMs: number): Promise<ExitCode> {
   return await withHome(context, async (home, interrupt) => {
     const claim = await findClaim(home, text);
