@@ -6,7 +6,7 @@ import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
 import { allClaims } from './apply.ts';
 import type { Ending } from './home.ts';
 import type { ExitCode } from './host.ts';
-import { command } from './names.ts';
+import { approveCommand, command, namesOf, namespaceOfBareNames } from './names.ts';
 import { columns, complain, note, type Output, say, shown, tell } from './output.ts';
 import { bindingPaths, type Project } from './project.ts';
 import type { Run } from './run.ts';
@@ -66,7 +66,7 @@ export async function tellSummary(summary: Summary): Promise<void> {
     ),
   ]);
   if (out.format !== 'table') return;
-  tellTroubles(rows, out);
+  tellTroubles(rows, out, namespaceOfBareNames(summary.run.project));
   tellDrift(summary, rows);
   tellChanges(summary, rows, out);
   tellRest(summary, out);
@@ -103,14 +103,14 @@ function mainName({ resources }: ClaimStatus): string {
   return [...owned].sort((a, b) => a.name.length - b.name.length)[0]?.name ?? '';
 }
 
-function tellTroubles(rows: readonly Row[], out: Output): void {
-  for (const { name, object, standing } of rows) {
+function tellTroubles(rows: readonly Row[], out: Output, bare: string | undefined): void {
+  for (const { key, name, object, standing } of rows) {
     if (object === undefined || standing === 'ready') continue;
     const { conditions, pendingPlan } = statusOf(object);
     const trouble = troubleOf(conditions);
     const paint = standing === 'held' ? out.colours.yellow : out.colours.red;
     say(out, `${paint(name)}: ${trouble === undefined ? 'not looked at yet' : `${trouble.message || 'waiting'} (${trouble.reason})`}`);
-    if (pendingPlan !== undefined) say(out, `  to let it go ahead: ${command()} approve ${name} --plan ${pendingPlan.hash}`);
+    if (pendingPlan !== undefined) say(out, `  to let it go ahead: ${approveCommand(key, pendingPlan.hash, bare)}`);
   }
 }
 
@@ -164,8 +164,9 @@ function timedOut(rows: readonly Row[]): EngineError {
 
 function tellRest({ undeclared, removed, run, keys }: Summary, out: Output): void {
   const gone = removed.filter(key => run.seen.get(keyText(key))?.standing === 'gone');
-  if (gone.length > 0) say(out, `Removed: ${gone.map(key => `${key.kind}/${key.name}`).join(', ')}.`);
-  if (undeclared.length > 0) say(out, `No longer declared, left as they are: ${undeclared.map(nameOf).join(', ')}. Remove with --prune.`);
+  const listed = (list: readonly ObjectKey[]): string => [...namesOf(list, run.project.namespace).values()].join(', ');
+  if (gone.length > 0) say(out, `Removed: ${listed(gone)}.`);
+  if (undeclared.length > 0) say(out, `No longer declared, left as they are: ${listed(undeclared.map(keyOf))}. Remove with --prune.`);
   const first = keys[0];
   const example = first === undefined ? '' : `, ${out.colours.bold(`${command()} trace ${first.kind}/${first.name}`)}`;
   say(out, `Look: ${out.colours.bold(`${command()} status`)}${example}. Stop: ${out.colours.bold(`${command()} down`)}.`);
