@@ -10,7 +10,7 @@ import { approveCommand, command, namesOf, namespaceOfBareNames } from './names.
 import { columns, complain, note, type Output, say, shown, tell } from './output.ts';
 import { bindingPaths, type Project } from './project.ts';
 import type { Run } from './run.ts';
-import { type Standing, standingOf, statusOf, troubleOf } from './standing.ts';
+import { leavingLine, type Standing, standingOf, statusOf, troubleOf } from './standing.ts';
 import { viewOf } from './view.ts';
 
 /** Versions of the claims before the run, by keyText. */
@@ -69,6 +69,7 @@ export async function tellSummary(summary: Summary): Promise<void> {
   tellTroubles(rows, out, namespaceOfBareNames(summary.run.project));
   tellDrift(summary, rows);
   tellChanges(summary, rows, out);
+  tellLeaving(rows, out);
   tellRest(summary, out);
 }
 
@@ -111,6 +112,13 @@ function tellTroubles(rows: readonly Row[], out: Output, bare: string | undefine
     const paint = standing === 'held' ? out.colours.yellow : out.colours.red;
     say(out, `${paint(name)}: ${trouble === undefined ? 'not looked at yet' : `${trouble.message || 'waiting'} (${trouble.reason})`}`);
     if (pendingPlan !== undefined) say(out, `  to let it go ahead: ${approveCommand(key, pendingPlan.hash, bare)}`);
+  }
+}
+
+function tellLeaving(rows: readonly Row[], out: Output): void {
+  for (const { name, object } of rows) {
+    const leaving = object === undefined ? undefined : leavingLine(object, `by a later \`${command()} up\``);
+    if (leaving !== undefined) say(out, `${name}: ${leaving}.`);
   }
 }
 

@@ -3,14 +3,14 @@ import { EngineError } from '../core/errors.ts';
 import type { JsonObject } from '../core/types.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
 import { ABANDON, APPROVE, RECREATE } from '../engine/reconcile.ts';
-import type { Home, Limits } from './home.ts';
+import { type Home, isCluster, type Limits } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
 import { approveCommand, command, findClaim, namesOf, namespaceOfBareNames } from './names.ts';
 import { openHome } from './open-home.ts';
 import { note, say, tell } from './output.ts';
 import { rawClaim } from './recover.ts';
-import { statusOf, troubleOf } from './standing.ts';
+import { leavingLine, statusOf, troubleOf } from './standing.ts';
 import { refuseState, tellInterrupted } from './up.ts';
 import { viewOf } from './view.ts';
 
@@ -74,6 +74,8 @@ async function watch(home: Home, claim: JsonObject, verb: string | undefined, li
     return 0;
   }
   await tell(out, viewOf(object), () => [`${name}: ${standing === 'ready' ? 'ready' : (troubleOf(statusOf(object).conditions)?.message ?? standing)}`]);
+  const leaving = leavingLine(object, isCluster(home.context.globals) ? 'by the controller' : `by the next \`${command()} up\``);
+  if (leaving !== undefined) say(out, leaving);
   if (ending === 'timeout') note('not in time; run again to go on');
   if (standing === 'held') say(out, `another change waits: ${approveCommand(key, statusOf(object).pendingPlan?.hash ?? '', namespaceOfBareNames(home))}`);
   return standing === 'ready' ? 0 : standing === 'held' ? 3 : 1;
