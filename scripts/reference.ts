@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { providers } from '../providers/index.ts';
 import { limits } from '../providers/localstack/limits.ts';
 import { METRICS, type MetricSpec } from '../src/cli/metric-names.ts';
-import { ERRORS } from '../src/core/errors.ts';
+import { ERRORS, type ErrorCode } from '../src/core/errors.ts';
 import { parseDefinition } from '../src/core/parse.ts';
 import type { ClaimDefinition, JsonObject, ResourceType } from '../src/core/types.ts';
 
@@ -44,7 +44,7 @@ export function referenceFiles(root: string): Record<string, string> {
 function errorPage(): string {
   const rows = Object.entries(ERRORS).map(([code, { retry, means, hint }]) => `## ${code}\n\n${means}\n\n- kind: **${retry}**\n- what to do: ${hint}\n`);
   const intro =
-    'Every code is also the reason of a condition. *retryable* backs off by itself; *waiting* is looked at again and woken by what it waits for; *terminal* needs an edit or a person outside.';
+    'What stops a claim is also the reason of a condition ([reasons](reasons.md)); the rest is said by the command line. *retryable* backs off by itself; *waiting* is looked at again and woken by what it waits for; *terminal* needs an edit or a person outside.';
   return [NOTE, '# Errors', intro, ...rows].join('\n\n').replace(/\n{3,}/g, '\n\n');
 }
 
@@ -57,6 +57,13 @@ function metricsPage(): string {
     'What `plinth controller` serves at `/metrics`. Claims, drift and namespaces are counted by the process that works them, so a sum over all replicas is right. Beside these there are those of the process and of Node.js (`process_…`, `nodejs_…`).';
   return `${[NOTE, '# Metrics', intro, ...sections].join('\n\n')}\n`;
 }
+
+/** Said by a command or at the start of a process, before there is a claim that could bear it. */
+const COMMAND_LINE: ReadonlySet<ErrorCode> = new Set([
+  ...(['FileNotFound', 'EmptyInput', 'InputTooLarge', 'NotUtf8', 'InvalidYaml', 'DuplicateObject', 'ChartFailed', 'ClaimsExist'] as const),
+  ...(['StateMissing', 'StateLocked', 'StateCorrupt', 'StateNewer', 'StateReadOnly', 'LeaseHeld', 'NoCluster', 'TwoInstallations'] as const),
+  ...(['NotInstalled', 'BadUse', 'NoSuchClaim', 'MissingPart', 'TimedOut'] as const),
+]);
 
 /** What a person sees first is the reason of a condition: by what has to be done. */
 function reasonsPage(): string {
@@ -74,15 +81,14 @@ function reasonsPage(): string {
     ['retryable', 'It goes on by itself', 'Tried again with growing waits, up to five minutes.'],
   ] as const;
   const sections = kinds.map(([kind, title, text]) => {
-    const rows = Object.entries(ERRORS)
-      .filter(([, error]) => error.retry === kind)
-      .map(
-        ([code, { means, hint }]) => `| [\`${code}\`](errors.md#${code.toLowerCase()}) | ${means.replaceAll('|', '\\|')} | ${hint.replaceAll('|', '\\|')} |`,
-      );
+    const codes = Object.entries(ERRORS).filter(([code, error]) => error.retry === kind && !COMMAND_LINE.has(code as ErrorCode));
+    const rows = codes.map(
+      ([code, { means, hint }]) => `| [\`${code}\`](errors.md#${code.toLowerCase()}) | ${means.replaceAll('|', '\\|')} | ${hint.replaceAll('|', '\\|')} |`,
+    );
     return [`## ${title}`, text, ['| reason | what it means | what to do |', '|---|---|---|', ...rows].join('\n')].join('\n\n');
   });
   const intro =
-    'Every reason that a condition of a claim can have when something is not right, by what has to be done. How to look: [troubleshooting](../troubleshooting.md).';
+    'Every reason that a condition of a claim can have when something is not right, by what has to be done. How to look: [troubleshooting](../troubleshooting.md). What only commands say: [errors](errors.md).';
   return `${[NOTE, '# Reasons of conditions', intro, ...sections].join('\n\n')}\n`;
 }
 

@@ -58,10 +58,15 @@ function storable(object: JsonObject): JsonObject {
   return { ...rest, data: { ...plain, ...stringData } };
 }
 
+/** Throws NoClass when the class is not among those that are there. */
+export function requireClass(name: string, classes: readonly string[]): void {
+  if (!classes.includes(name)) throw new EngineError('NoClass', `there is no EnvironmentClass \`${name}\``, { hint: suggestion(name, classes) });
+}
+
 /** Labels the namespaces with the class. NoClass when there is none of the name. */
 export async function setClass(store: EditableStore, namespaces: Iterable<string>, name: string): Promise<void> {
   const classes = (await loadClasses(store)).map(item => item.name);
-  if (!classes.includes(name)) throw new EngineError('NoClass', `there is no EnvironmentClass \`${name}\``, { hint: suggestion(name, classes) });
+  requireClass(name, classes);
   for (const namespace of new Set(namespaces)) {
     const before = await store.get({ kind: 'Namespace', namespace: '', name: namespace });
     const labels = { ...((before?.['metadata'] as JsonObject | undefined)?.['labels'] as JsonObject | undefined), 'plinth.dev/class': name };

@@ -2,14 +2,14 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { API_VERSION } from '../core/kinds.ts';
-import type { JsonObject } from '../core/types.ts';
+import type { JsonObject, ObjectKey } from '../core/types.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
 import { allClaims, putAdmin } from './apply.ts';
 import { stopEmulator } from './endpoint.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
 import { findLocal, localConfigs } from './local.ts';
-import { findClaim } from './names.ts';
+import { findClaim, namesOf } from './names.ts';
 import { note, say, tell } from './output.ts';
 import { closeProject, emulatorNote, openProject, type Project, stateProblems } from './project.ts';
 import { missingClaims, recoverClaims } from './recover.ts';
@@ -17,7 +17,7 @@ import { recall, unremember } from './remember.ts';
 import { keptBy, requestRemoval } from './removal.ts';
 import { endRun, type Run, startRun, waitForAll } from './run.ts';
 import { statusOf, troubleOf } from './standing.ts';
-import { namesOf, refuseCluster, refuseState, rememberClaims, tellInterrupted } from './up.ts';
+import { refuseCluster, refuseState, rememberClaims, tellInterrupted } from './up.ts';
 
 export interface DownOptions {
   readonly keepData: boolean;
@@ -67,9 +67,10 @@ async function work(project: Project, text: string | undefined, options: DownOpt
   await rememberClaims(project);
   if (ending === 'interrupted') return tellInterrupted();
   const left = keys.filter(key => run.seen.get(keyText(key))?.standing !== 'gone');
-  const removed = keys.filter(key => !left.includes(key)).map(key => `${key.kind}/${key.name}`);
-  await tell(out, { removed, kept: staying, left: left.map(key => `${key.kind}/${key.name}`) }, () => [
-    removed.length === 0 ? 'no claims to remove' : `removed ${removed.join(', ')}`,
+  const removed = keys.filter(key => !left.includes(key));
+  const plain = (list: readonly ObjectKey[]): string[] => list.map(key => `${key.kind}/${key.name}`);
+  await tell(out, { removed: plain(removed), kept: staying, left: plain(left) }, () => [
+    removed.length === 0 ? 'no claims to remove' : `removed ${[...namesOf(removed, project.namespace).values()].join(', ')}`,
   ]);
   if (staying.length > 0) say(out, `kept, marked as retained: ${staying.join(', ')}`);
   for (const key of left) tellLeft(run, keyText(key));

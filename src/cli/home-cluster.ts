@@ -11,11 +11,11 @@ import { pause, request } from '../kube/transport.ts';
 import { type Cluster, closeCluster, openCluster } from './cluster.ts';
 import type { Home, Limits, Settled } from './home.ts';
 import type { Context } from './host.ts';
+import { namesOf } from './names.ts';
 import { newProgress, type Progress, showLine } from './progress.ts';
 import { newEngine } from './project.ts';
 import { textOf } from './run.ts';
 import { type Standing, standingOf, statusOf } from './standing.ts';
-import { namesOf } from './up.ts';
 
 /** Between two looks at a claim that is waited for, ms. */
 const LOOK_MS = 500;

@@ -3,9 +3,10 @@ import { keyOf, keyText } from '../engine/objects.ts';
 import type { Home } from './home.ts';
 import type { Context } from './host.ts';
 import { findLocal } from './local.ts';
+import { namesOf } from './names.ts';
 import { bindingPaths, closeProject, openProject, type Project, stateProblems } from './project.ts';
 import { endRun, startRun, waitForAll } from './run.ts';
-import { namesOf, rememberClaims } from './up.ts';
+import { rememberClaims } from './up.ts';
 
 /** Opens the folder of the command line; to write, also finds what its claims need. Errors: those of openFiles. */
 export async function openFolderHome(context: Context, { write }: { readonly write: boolean }): Promise<Home> {

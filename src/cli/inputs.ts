@@ -1,6 +1,6 @@
 /** What the PATHs of a command name, as text: files, folders, charts and standard input. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, type Dirent, existsSync, openSync, readdirSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../core/errors.ts';
 
@@ -20,7 +20,7 @@ const MAX_FILES = 10_000;
 const HELM_MS = 120_000;
 const HELM_BYTES = 64 * 1024 * 1024;
 /** One byte more than may be read: enough to say that it is too much. */
-const STDIN_BYTES = 5 * 1024 * 1024 + 1;
+const MOST_BYTES = 5 * 1024 * 1024 + 1;
 
 /** Reads everything. Errors: FileNotFound, EmptyInput (a folder without files), ChartFailed, MissingPart, InputTooLarge. */
 export async function readInputs(paths: readonly string[]): Promise<Input[]> {
@@ -31,11 +31,11 @@ export async function readInputs(paths: readonly string[]): Promise<Input[]> {
 
 async function readPath(path: string): Promise<Input[]> {
   if (path === '-') return [inMemory('stdin', await readStdin(), path)];
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) throw new EngineError('FileNotFound', `${path} does not exist`);
+  const stat = asked(path, () => statSync(path, { throwIfNoEntry: false }) as Stats | undefined);
+  if (stat === undefined) throw new EngineError('FileNotFound', `${oneLine(path)} does not exist`);
   if (!stat.isDirectory()) return [readFile(path, path)];
   if (existsSync(join(path, 'Chart.yaml'))) return [inMemory(`${path} (rendered by helm)`, renderChart(path), path)];
-  const names = readdirSync(path, { withFileTypes: true })
+  const names = asked(path, (): Dirent[] => readdirSync(path, { withFileTypes: true }))
     .filter(entry => !entry.isDirectory() && ENDINGS.test(entry.name) && !entry.name.startsWith('.'))
     .map(entry => entry.name)
     .sort();
@@ -44,15 +44,41 @@ async function readPath(path: string): Promise<Input[]> {
   return names.map(name => readFile(join(path, name), path));
 }
 
-const inMemory = (file: string, bytes: Buffer, path: string): Input => ({ file, bytes, size: bytes.length, path });
+const inMemory = (file: string, bytes: Buffer, path: string): Input => ({ file: oneLine(file), bytes, size: bytes.length, path });
+
+/** A name as one line: what a terminal would obey or break a line at is written as in JSON. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+const oneLine = (name: string): string => name.replace(/[\u0000-\u001f\u007f-\u009f]/g, found => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** What the file system answers; its refusals (no permission, links in a circle, a name too long) as FileNotFound. */
+function asked<T>(path: string, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new EngineError('FileNotFound', `${oneLine(path)} cannot be read (${code})`, { cause: error });
+  }
+}
 
 function readFile(file: string, path: string): Input {
-  try {
-    const { size } = statSync(file);
+  return asked(file, () => {
+    const stat = statSync(file);
+    if (!stat.isFile()) return inMemory(file, readPipe(file), path);
     // What is too large is refused by its size: no need to hold it.
-    return { file, bytes: size >= STDIN_BYTES ? Buffer.alloc(0) : readFileSync(file), size, path };
-  } catch (error) {
-    throw new EngineError('FileNotFound', `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`, { cause: error });
+    return stat.size >= MOST_BYTES ? { file: oneLine(file), bytes: Buffer.alloc(0), size: stat.size, path } : inMemory(file, readFileSync(file), path);
+  });
+}
+
+/** A pipe or a device: how much is in it shows only by reading. */
+function readPipe(file: string): Buffer {
+  const bytes = Buffer.alloc(MOST_BYTES);
+  const handle = openSync(file, 'r');
+  try {
+    let size = 0;
+    for (let got = -1; got !== 0 && size < MOST_BYTES; size += got) got = readSync(handle, bytes, size, MOST_BYTES - size, null);
+    return bytes.subarray(0, size);
+  } finally {
+    closeSync(handle);
   }
 }
 
@@ -63,7 +89,7 @@ async function readStdin(): Promise<Buffer> {
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     size += chunk.length;
-    if (size >= STDIN_BYTES) break;
+    if (size >= MOST_BYTES) break;
   }
   return Buffer.concat(chunks);
 }

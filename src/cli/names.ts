@@ -1,14 +1,29 @@
 /** How claims are named on the command line, and how to name this program. */
 import { EngineError } from '../core/errors.ts';
 import { suggestion } from '../core/similar.ts';
-import type { JsonObject } from '../core/types.ts';
-import { keyOf, metadataOf } from '../engine/objects.ts';
+import type { JsonObject, ObjectKey } from '../core/types.ts';
+import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
 import { allClaims } from './apply.ts';
 import type { Home } from './home.ts';
 
 /** What a person types to run this program again: `plinth`, unless a script that wraps it says otherwise. */
 export function command(): string {
   return process.env['PLINTH_COMMAND'] || 'plinth';
+}
+
+/** How claims are named in lines: `Kind/name`, with the namespace where it is another one. */
+export function namesOf(keys: readonly ObjectKey[], namespace: string): Map<string, string> {
+  return new Map(keys.map(key => [keyText(key), key.namespace === namespace ? `${key.kind}/${key.name}` : `${key.namespace}/${key.kind}/${key.name}`]));
+}
+
+/** The namespace that a bare name means the next time; undefined when this time one was given. */
+export function namespaceOfBareNames({ context, namespace }: Pick<Home, 'context' | 'namespace'>): string | undefined {
+  return context.globals.namespace === undefined ? namespace : undefined;
+}
+
+/** What a person types to let a held change go ahead. `bare`: the namespace that need not be named. */
+export function approveCommand({ kind, namespace, name }: ObjectKey, hash: string, bare: string | undefined): string {
+  return `${command()} approve ${kind}/${name} --plan ${hash}${namespace === bare ? '' : ` -n ${namespace}`}`;
 }
 
 /** Finds `Kind/name` (kind in any case, plural or short name too). BadUse, NoSuchClaim. */

@@ -1,4 +1,4 @@
-/** Numbers on the command line. */
+/** Numbers and addresses on the command line. */
 import { InvalidArgumentError } from 'commander';
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -14,4 +14,11 @@ export function milliseconds(text: string): number {
 export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,3}$/.test(text.trim())) throw new InvalidArgumentError('It must be a whole number from 1 to 9999.');
   return Number(text);
+}
+
+/** An http or https URL, as written. */
+export function webAddress(text: string): string {
+  const address = text.trim();
+  if (!/^https?:/i.test(address) || !URL.canParse(address)) throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:4566.');
+  return address;
 }

@@ -8,7 +8,7 @@ import type { Engine } from '../engine/engine.ts';
 import { afterPut, byKey, keyOf, keyText, type Mint, metadataOf } from '../engine/objects.ts';
 import type { Store } from '../engine/store.ts';
 import { newTracker } from '../engine/tracker.ts';
-import { adminObjects, allClaims, inNamespace, type LocalEndpoint } from './apply.ts';
+import { adminObjects, allClaims, inNamespace, type LocalEndpoint, requireClass } from './apply.ts';
 import { answers, readNote } from './endpoint.ts';
 import { isCluster } from './home.ts';
 import type { Context } from './host.ts';
@@ -32,7 +32,7 @@ export interface Overlay {
 /** Nothing is there: for what cannot or must not be asked. */
 const OFFLINE_ENDPOINT = 'http://127.0.0.1:1';
 
-/** `contact`: ask the real providers, as far as they can be there; false: none. Errors: those of reading the state folder. */
+/** `contact`: ask the real providers, as far as they can be there; false: none. Errors: those of reading the state folder; NoClass for a class that is not there. */
 export async function overlay(context: Context, loaded: Loaded, className: string | undefined, contact: boolean): Promise<Overlay> {
   const folder = resolve(context.globals.state);
   const remote = isCluster(context.globals);
@@ -51,7 +51,13 @@ export async function overlay(context: Context, loaded: Loaded, className: strin
   const endpoint = local ?? { endpoint: OFFLINE_ENDPOINT, instance: instance.id };
   for (const object of [...loaded.others, ...adminObjects(loaded, endpoint)]) put(object);
   const claims = inNamespace(loaded.claims, namespace);
-  if (className !== undefined) for (const name of new Set(claims.map(claim => keyOf(claim).namespace))) put(namespaceOf(name, className));
+  if (className !== undefined) {
+    requireClass(
+      className,
+      [...objects.values()].filter(object => object['kind'] === 'EnvironmentClass').map(object => keyOf(object).name),
+    );
+    for (const name of new Set(claims.map(claim => keyOf(claim).namespace))) put(namespaceOf(name, className));
+  }
   const stored = claims.map(put);
   const providers = await context.host.providers();
   const engine = await newEngine(

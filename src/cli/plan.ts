@@ -7,10 +7,9 @@ import { keyOf, keyText } from '../engine/objects.ts';
 import { type Preview, preview } from '../engine/preview.ts';
 import type { Context, ExitCode } from './host.ts';
 import { load, refuse, tellIgnored } from './load.ts';
-import { command } from './names.ts';
+import { approveCommand, namesOf } from './names.ts';
 import { type Colours, note, shown, tell } from './output.ts';
 import { type Overlay, overlay } from './overlay.ts';
-import { namesOf } from './up.ts';
 
 interface Planned {
   readonly name: string;
@@ -96,24 +95,23 @@ function withoutMarks(spec: JsonObject): JsonObject {
 
 const isEmptyMap = (value: Json): boolean => value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length === 0;
 
-function human(planned: readonly Planned[], { undeclared }: Overlay, colours: Colours): string[] {
-  const lines = planned.flatMap(item => claimLines(item, colours));
-  const rest = undeclared.length === 0 ? [] : [`No longer declared, and left as they are without --prune: ${undeclared.map(nameOf).join(', ')}.`];
+function human(planned: readonly Planned[], { undeclared, namespace }: Overlay, colours: Colours): string[] {
+  const lines = planned.flatMap(item => claimLines(item, namespace, colours));
+  const left = [...namesOf(undeclared.map(keyOf), namespace).values()].join(', ');
+  const rest = left === '' ? [] : [`No longer declared, and left as they are without --prune: ${left}.`];
   return [...lines, ...rest, totals(planned)];
 }
 
-function claimLines({ name, preview: { plan, error, selection } }: Planned, colours: Colours): string[] {
+function claimLines({ name, preview: { plan, error, selection } }: Planned, bare: string, colours: Colours): string[] {
   const news = (plan?.actions ?? []).filter(isNews);
   if (news.length === 0 && error === undefined) return [];
   const by = selection === undefined ? '' : colours.dim(`  ${selection.composition}, class ${selection.class}`);
   const wrong = error === undefined ? [] : [colours.red(`  ! ${error.message}; ${error.hint} (${error.code})`)];
-  return [`${colours.bold(name)}${by}`, ...wrong, ...news.flatMap(action => actionLines(action, colours)), ...approval(name, plan), ''];
+  return [`${colours.bold(name)}${by}`, ...wrong, ...news.flatMap(action => actionLines(action, colours)), ...approval(plan, bare), ''];
 }
 
-function approval(name: string, plan: Plan | undefined): string[] {
-  return plan === undefined || plan.held.length === 0
-    ? []
-    : [`  held: after \`up\`, let it go ahead with \`${command()} approve ${name} --plan ${plan.hash}\``];
+function approval(plan: Plan | undefined, bare: string): string[] {
+  return plan === undefined || plan.held.length === 0 ? [] : [`  held: after \`up\`, let it go ahead with \`${approveCommand(plan.claim, plan.hash, bare)}\``];
 }
 
 function actionLines(action: Action, colours: Colours): string[] {
@@ -153,11 +151,13 @@ function totals(planned: readonly Planned[]): string {
   const actions = planned.flatMap(item => item.preview.plan?.actions ?? []);
   const failed = planned.filter(item => item.preview.error !== undefined).length;
   const count = (kind: Action['kind']): number => actions.filter(action => action.kind === kind && isNews(action)).length;
+  const retiring = actions.filter(action => action.kind === 'keep' && action.desired === undefined).length;
   const parts: [number, string][] = [
     [count('create'), 'to create'],
     [count('wait'), 'to create later'],
     [count('update'), 'to change'],
-    [count('delete') + count('keep'), 'to retire or reported'],
+    [count('delete') + retiring, 'to retire or delete'],
+    [count('keep') - retiring, 'only reported'],
     [count('blocked'), 'blocked'],
     [count('move') + count('forget'), 'to move or forget'],
     [failed, `of ${planned.length} claims cannot be planned`],

@@ -3,7 +3,7 @@ import { Command, CommanderError, type Help, Option } from 'commander';
 import { isError } from '../core/errors.ts';
 import type { Context, ExitCode, Globals, Host, LogLevel } from './host.ts';
 import { LOG_LEVELS } from './host.ts';
-import { milliseconds, wholeNumber } from './numbers.ts';
+import { milliseconds, webAddress, wholeNumber } from './numbers.ts';
 import { complain, FORMATS, type Format, newOutput } from './output.ts';
 
 /** What a command is given: its arguments as typed, its own options, and the rest. */
@@ -36,13 +36,14 @@ interface GlobalFlags {
   readonly output: Format;
 }
 
-const globalOptions = (): Option[] => [
+/** The options that every command takes. */
+export const globalOptions = (): Option[] => [
   new Option('-o, --output <format>', 'how the result is printed')
     .choices([...FORMATS])
     .default('table')
     .env('PLINTH_OUTPUT'),
   new Option('--state <dir>', 'state folder of the project').default('.plinth').env('PLINTH_STATE'),
-  new Option('--endpoint <url>', 'AWS-compatible endpoint for the local class, instead of an emulator of its own').env('PLINTH_ENDPOINT'),
+  new Option('--endpoint <url>', 'AWS-compatible endpoint for the local class, instead of an emulator of its own').argParser(webAddress).env('PLINTH_ENDPOINT'),
   new Option('-n, --namespace <name>', 'namespace of claims that name none (default: the name of the project folder; in a cluster, of the context)').env(
     'PLINTH_NAMESPACE',
   ),

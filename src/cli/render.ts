@@ -6,9 +6,9 @@ import { keyOf, keyText } from '../engine/objects.ts';
 import { type Preview, preview } from '../engine/preview.ts';
 import type { Context, ExitCode } from './host.ts';
 import { load, refuse, tellIgnored } from './load.ts';
+import { namesOf } from './names.ts';
 import { complain, tell, yamlText } from './output.ts';
 import { type Overlay, overlay } from './overlay.ts';
-import { namesOf } from './up.ts';
 
 /** Runs the command. Errors: those of loading. */
 export async function runRender(context: Context, paths: readonly string[], className: string | undefined): Promise<ExitCode> {

@@ -1,6 +1,7 @@
 /** Where a claim stands, read from its object and from what its last reconcile asked for. Pure. */
 import { conditionOf, isCondition } from '../core/conditions.ts';
 import { ERRORS } from '../core/errors.ts';
+import { isOwned } from '../core/match.ts';
 import type { Schedule } from '../core/report.ts';
 import type { ClaimStatus, Condition, JsonObject } from '../core/types.ts';
 import { metadataOf } from '../engine/objects.ts';
@@ -41,6 +42,12 @@ const LONG_MS = 15_000;
 export function statusOf(object: JsonObject): ClaimStatus {
   const none = { inventoryFor: '', observedGeneration: -1, conditions: [], class: '', composition: '', revision: '', outputs: {}, resources: [], drift: [] };
   return { ...none, ...(object['status'] as Partial<ClaimStatus> | undefined) };
+}
+
+/** What was replaced and still stands, in a line; undefined when there is none. `next`: who takes it away. */
+export function leavingLine(object: JsonObject, next: string): string | undefined {
+  const names = statusOf(object).resources.flatMap(entry => (isOwned(entry) && entry.phase === 'Retiring' ? [`${entry.type} ${entry.name}`] : []));
+  return names.length === 0 ? undefined : `replaced, and to go when the grace of the class is over, ${next}: ${names.join(', ')}`;
 }
 
 /** `schedule`: of the last reconcile; undefined when it was not looked at in this run. */

@@ -1,9 +1,10 @@
 /** `plinth status`: all claims at a glance. Reads the state folder, or the cluster, and nothing else. */
 import type { JsonObject } from '../core/types.ts';
+import { keyOf } from '../engine/objects.ts';
 import { allClaims } from './apply.ts';
-import { isCluster } from './home.ts';
+import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
-import { command } from './names.ts';
+import { approveCommand, command, namespaceOfBareNames } from './names.ts';
 import { openHome } from './open-home.ts';
 import { columns, complain, tell } from './output.ts';
 import { statusOf } from './standing.ts';
@@ -16,7 +17,7 @@ export async function runStatus(context: Context): Promise<ExitCode> {
   try {
     const claims = await allClaims(home.store, home.scope);
     const views = claims.map(viewOf);
-    await tell(context.out, { claims: views }, () => human(context, claims, views));
+    await tell(context.out, { claims: views }, () => human(home, claims, views));
     for (const problem of home.problems()) complain(context.out, problem);
     const open = claims.some(claim => statusOf(claim).drift.some(row => row.correctedAt === undefined));
     return home.problems().length > 0 ? 1 : open ? 3 : 0;
@@ -25,9 +26,10 @@ export async function runStatus(context: Context): Promise<ExitCode> {
   }
 }
 
-function human({ out, globals }: Context, claims: readonly JsonObject[], views: readonly ClaimView[]): string[] {
+function human(home: Home, claims: readonly JsonObject[], views: readonly ClaimView[]): string[] {
+  const { out, globals } = home.context;
   if (views.length === 0) return [isCluster(globals) ? 'no claims here; -A looks at every namespace' : `no claims here; \`${command()} up PATH\` makes some`];
-  const several = new Set(views.map(view => view.namespace)).size > 1;
+  const several = globals.allNamespaces || new Set(views.map(view => view.namespace)).size > 1;
   const head = [...(several ? ['NAMESPACE'] : []), 'CLAIM', 'READY', 'CLASS', 'IMPLEMENTATION', 'RESOURCES', 'SAYS'];
   const { green, red, dim } = out.colours;
   const rows = views.map(view => [
@@ -39,14 +41,15 @@ function human({ out, globals }: Context, claims: readonly JsonObject[], views: 
     `${view.resources.filter(resource => resource.ready).length}/${view.resources.length}`,
     view.ready && view.message === '' ? view.reason : `${view.reason}${view.message === '' ? '' : `: ${view.message}`}`,
   ]);
-  return [...columns([head, ...rows], dim), ...notes(claims, out.colours.yellow)];
+  return [...columns([head, ...rows], dim), ...notes(claims, namespaceOfBareNames(home), several).map(out.colours.yellow)];
 }
 
-function notes(claims: readonly JsonObject[], paint: (text: string) => string): string[] {
+function notes(claims: readonly JsonObject[], bare: string | undefined, several: boolean): string[] {
   return claims.flatMap(claim => {
-    const { kind, name } = viewOf(claim);
+    const { kind, namespace, name } = keyOf(claim);
+    const shown = `${several ? `${namespace}/` : ''}${kind}/${name}`;
     const { drift, pendingPlan } = statusOf(claim);
-    const held = pendingPlan === undefined ? [] : [paint(`${kind}/${name}: a change waits: ${command()} approve ${kind}/${name} --plan ${pendingPlan.hash}`)];
-    return [...drift.map(row => paint(`drift: ${driftText(`${kind}/${name}`, row)}`)), ...held];
+    const held = pendingPlan === undefined ? [] : [`${shown}: a change waits: ${approveCommand(keyOf(claim), pendingPlan.hash, bare)}`];
+    return [...drift.map(row => `drift: ${driftText(shown, row)}`), ...held];
   });
 }

@@ -6,11 +6,11 @@ import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
 import { allClaims } from './apply.ts';
 import type { Ending } from './home.ts';
 import type { ExitCode } from './host.ts';
-import { command } from './names.ts';
+import { approveCommand, command, namesOf, namespaceOfBareNames } from './names.ts';
 import { columns, complain, note, type Output, say, shown, tell } from './output.ts';
 import { bindingPaths, type Project } from './project.ts';
 import type { Run } from './run.ts';
-import { type Standing, standingOf, statusOf, troubleOf } from './standing.ts';
+import { leavingLine, type Standing, standingOf, statusOf, troubleOf } from './standing.ts';
 import { viewOf } from './view.ts';
 
 /** Versions of the claims before the run, by keyText. */
@@ -66,9 +66,10 @@ export async function tellSummary(summary: Summary): Promise<void> {
     ),
   ]);
   if (out.format !== 'table') return;
-  tellTroubles(rows, out);
+  tellTroubles(rows, out, namespaceOfBareNames(summary.run.project));
   tellDrift(summary, rows);
   tellChanges(summary, rows, out);
+  tellLeaving(rows, out);
   tellRest(summary, out);
 }
 
@@ -88,8 +89,13 @@ function cells({ key, name, object, standing }: Row, state: string): string[] {
   if (object === undefined) return [name, '', '', 'no', '', ''];
   const status = statusOf(object);
   const paths = status.binding === undefined ? undefined : bindingPaths(state, key.namespace, status.binding.name);
-  const isReady = standing === 'ready' || standing === 'held' || status.conditions.some(condition => condition.type === 'Ready' && condition.status === 'True');
-  return [name, status.composition, mainName(status), isReady ? 'yes' : 'no', paths?.env ?? '', paths?.folder ?? ''];
+  return [name, status.composition, mainName(status), isUsable(object, standing) ? 'yes' : 'no', paths?.env ?? '', paths?.folder ?? ''];
+}
+
+/** True also for what works and has a change that waits. */
+function isUsable(object: JsonObject | undefined, standing: Standing): boolean {
+  if (object === undefined) return false;
+  return standing === 'ready' || standing === 'held' || statusOf(object).conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 
 /** The real thing that carries the claim's own name: the one whose name has no id. */
@@ -98,14 +104,21 @@ function mainName({ resources }: ClaimStatus): string {
   return [...owned].sort((a, b) => a.name.length - b.name.length)[0]?.name ?? '';
 }
 
-function tellTroubles(rows: readonly Row[], out: Output): void {
-  for (const { name, object, standing } of rows) {
+function tellTroubles(rows: readonly Row[], out: Output, bare: string | undefined): void {
+  for (const { key, name, object, standing } of rows) {
     if (object === undefined || standing === 'ready') continue;
     const { conditions, pendingPlan } = statusOf(object);
     const trouble = troubleOf(conditions);
     const paint = standing === 'held' ? out.colours.yellow : out.colours.red;
     say(out, `${paint(name)}: ${trouble === undefined ? 'not looked at yet' : `${trouble.message || 'waiting'} (${trouble.reason})`}`);
-    if (pendingPlan !== undefined) say(out, `  to let it go ahead: ${command()} approve ${name} --plan ${pendingPlan.hash}`);
+    if (pendingPlan !== undefined) say(out, `  to let it go ahead: ${approveCommand(key, pendingPlan.hash, bare)}`);
+  }
+}
+
+function tellLeaving(rows: readonly Row[], out: Output): void {
+  for (const { name, object } of rows) {
+    const leaving = object === undefined ? undefined : leavingLine(object, `by a later \`${command()} up\``);
+    if (leaving !== undefined) say(out, `${name}: ${leaving}.`);
   }
 }
 
@@ -138,18 +151,30 @@ function isChanged({ before }: Summary, { key, object }: Row): boolean {
 }
 
 function tellChanges(summary: Summary, rows: readonly Row[], out: Output): void {
+  if (summary.ending === 'timeout') {
+    complain(out, timedOut(rows));
+    return;
+  }
   const changed = rows.filter(row => isChanged(summary, row)).length;
-  const ready = rows.filter(row => row.standing === 'ready').length;
-  if (summary.ending === 'timeout')
-    complain(out, new EngineError('TimedOut', `${rows.length - ready} of ${rows.length} claims are not ready within --timeout`));
-  else if (changed === 0 && summary.removed.length === 0) say(out, `\nNothing changed: ${ready} of ${rows.length} claims ready, everything only read.`);
-  else say(out, `\n${ready} of ${rows.length} claims ready.`);
+  const held = rows.filter(row => row.standing === 'held').length;
+  const waits = held === 0 ? '' : `, ${held} with a change that waits for approval`;
+  const ready = `${rows.filter(row => isUsable(row.object, row.standing)).length} of ${rows.length} claims ready${waits}`;
+  say(out, changed === 0 && summary.removed.length === 0 ? `\nNothing changed: ${ready}, everything only read.` : `\n${ready}.`);
+}
+
+function timedOut(rows: readonly Row[]): EngineError {
+  const open = rows.filter(row => row.standing !== 'ready' && row.standing !== 'held').length;
+  return new EngineError(
+    'TimedOut',
+    open === 0 ? 'not everything came to rest within --timeout' : `${open} of ${rows.length} claims are not ready within --timeout`,
+  );
 }
 
 function tellRest({ undeclared, removed, run, keys }: Summary, out: Output): void {
   const gone = removed.filter(key => run.seen.get(keyText(key))?.standing === 'gone');
-  if (gone.length > 0) say(out, `Removed: ${gone.map(key => `${key.kind}/${key.name}`).join(', ')}.`);
-  if (undeclared.length > 0) say(out, `No longer declared, left as they are: ${undeclared.map(nameOf).join(', ')}. Remove with --prune.`);
+  const listed = (list: readonly ObjectKey[]): string => [...namesOf(list, run.project.namespace).values()].join(', ');
+  if (gone.length > 0) say(out, `Removed: ${listed(gone)}.`);
+  if (undeclared.length > 0) say(out, `No longer declared, left as they are: ${listed(undeclared.map(keyOf))}. Remove with --prune.`);
   const first = keys[0];
   const example = first === undefined ? '' : `, ${out.colours.bold(`${command()} trace ${first.kind}/${first.name}`)}`;
   say(out, `Look: ${out.colours.bold(`${command()} status`)}${example}. Stop: ${out.colours.bold(`${command()} down`)}.`);

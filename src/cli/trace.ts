@@ -4,7 +4,7 @@ import type { InventoryEntry, JsonObject } from '../core/types.ts';
 import { keyOf } from '../engine/objects.ts';
 import type { Home } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
-import { command, findClaim } from './names.ts';
+import { approveCommand, findClaim, namespaceOfBareNames } from './names.ts';
 import { openHome } from './open-home.ts';
 import { type Colours, columns, shown, tell } from './output.ts';
 import { statusOf } from './standing.ts';
@@ -84,6 +84,10 @@ function rest(home: Home, claim: JsonObject, { yellow }: Colours): string[] {
     ...(places.length === 0 ? [] : ['connection:', ...places.map(place => `  ${place}`)]),
     ...(pendingPlan === undefined
       ? []
-      : ['waits for approval:', ...pendingPlan.summary.map(line => `  ${line}`), yellow(`  ${command()} approve ${kind}/${name} --plan ${pendingPlan.hash}`)]),
+      : [
+          'waits for approval:',
+          ...pendingPlan.summary.map(line => `  ${line}`),
+          yellow(`  ${approveCommand(keyOf(claim), pendingPlan.hash, namespaceOfBareNames(home))}`),
+        ]),
   ];
 }

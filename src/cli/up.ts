@@ -1,6 +1,6 @@
 /** `plinth up`: makes what is declared real, and says what it did. */
 import { EngineError } from '../core/errors.ts';
-import type { ClaimKey, JsonObject, ObjectKey } from '../core/types.ts';
+import type { ClaimKey, JsonObject } from '../core/types.ts';
 import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
 import { allClaims, inNamespace, putAdmin, putClaims, setClass } from './apply.ts';
 import type { EmulatorNote } from './endpoint.ts';
@@ -9,6 +9,7 @@ import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
 import { type Loaded, load, refuse, tellIgnored } from './load.ts';
 import { configsOf, ensureLocal, type Local, localConfigs } from './local.ts';
+import { namesOf } from './names.ts';
 import { complain, note } from './output.ts';
 import { closeProject, openProject, type Project, stateProblems } from './project.ts';
 import { missingClaims, recoverClaims } from './recover.ts';
@@ -150,9 +151,4 @@ export async function rememberClaims(
   const { configs = {}, emulator } = { ...project.remembered, ...news };
   project.remembered = { path: project.folder, instance, project: name, configs, claims, ...(emulator === undefined ? {} : { emulator }) };
   if (!remember(project.folder, project.remembered)) project.engine.log('debug', 'the state home cannot be written');
-}
-
-/** How claims are named in lines: `Kind/name`, with the namespace where it is another one. */
-export function namesOf(keys: readonly ObjectKey[], namespace: string): Map<string, string> {
-  return new Map(keys.map(key => [keyText(key), key.namespace === namespace ? `${key.kind}/${key.name}` : `${key.namespace}/${key.kind}/${key.name}`]));
 }

@@ -3,15 +3,15 @@ import { EngineError } from '../core/errors.ts';
 import type { JsonObject } from '../core/types.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
 import { ABANDON, APPROVE, RECREATE } from '../engine/reconcile.ts';
-import type { Home, Limits } from './home.ts';
+import { type Home, isCluster, type Limits } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
-import { command, findClaim } from './names.ts';
+import { approveCommand, command, findClaim, namesOf, namespaceOfBareNames } from './names.ts';
 import { openHome } from './open-home.ts';
 import { note, say, tell } from './output.ts';
 import { rawClaim } from './recover.ts';
-import { statusOf, troubleOf } from './standing.ts';
-import { namesOf, refuseState, tellInterrupted } from './up.ts';
+import { leavingLine, statusOf, troubleOf } from './standing.ts';
+import { refuseState, tellInterrupted } from './up.ts';
 import { viewOf } from './view.ts';
 
 /** Lets the plan that a claim holds go ahead, if it is the one named. BadUse when none or another one waits. */
@@ -22,14 +22,14 @@ export async function runApprove(context: Context, text: string, hash: string, t
     if (pending === undefined) throw new EngineError('BadUse', `no change of ${text} waits for approval`, { hint: `\`${command()} status\` shows what waits` });
     if (pending.hash !== hash) {
       throw new EngineError('BadUse', `the plan that waits now is ${pending.hash}: ${pending.summary.join('; ')}`, {
-        hint: `if that is what you want: \`${command()} approve ${text} --plan ${pending.hash}\``,
+        hint: `if that is what you want: \`${approveCommand(keyOf(claim), pending.hash, namespaceOfBareNames(home))}\``,
       });
     }
     return await obey(home, claim, APPROVE, hash, { timeoutMs, interrupt });
   });
 }
 
-/** Makes lost things again. BadUse when nothing of the claim is lost. */
+/** Makes lost things again; where nothing is lost, only looks. */
 export async function runRecreate(context: Context, text: string, timeoutMs: number): Promise<ExitCode> {
   return await withHome(context, async (home, interrupt) => {
     const claim = await findClaim(home, text);
@@ -74,7 +74,9 @@ async function watch(home: Home, claim: JsonObject, verb: string | undefined, li
     return 0;
   }
   await tell(out, viewOf(object), () => [`${name}: ${standing === 'ready' ? 'ready' : (troubleOf(statusOf(object).conditions)?.message ?? standing)}`]);
+  const leaving = leavingLine(object, isCluster(home.context.globals) ? 'by the controller' : `by the next \`${command()} up\``);
+  if (leaving !== undefined) say(out, leaving);
   if (ending === 'timeout') note('not in time; run again to go on');
-  if (standing === 'held') say(out, `another change waits: ${command()} approve ${name} --plan ${statusOf(object).pendingPlan?.hash ?? ''}`);
+  if (standing === 'held') say(out, `another change waits: ${approveCommand(key, statusOf(object).pendingPlan?.hash ?? '', namespaceOfBareNames(home))}`);
   return standing === 'ready' ? 0 : standing === 'held' ? 3 : 1;
 }

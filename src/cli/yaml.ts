@@ -217,8 +217,7 @@ function messageOf(error: YAMLError): string {
 }
 
 function hintOf(error: YAMLError): string {
-  if (error.code === 'TAB_AS_INDENT') return 'use spaces';
-  return '';
+  return error.code === 'TAB_AS_INDENT' ? 'use spaces' : ERRORS.InvalidYaml.hint;
 }
 
 /** The parser tells of one mistake several times. */
@@ -244,7 +243,8 @@ export function placeOf(source: Source, path: Path, offset = 0): Place {
       isMissing = true;
       break;
     }
-    [node, key] = [next.value, next.key ?? key];
+    // An item of a list has no key: its own beginning tells more than that of the list.
+    [node, key] = [next.value, next.key];
   }
   const target = isScalar(node) && !isMissing ? node : (key ?? firstKey(node) ?? node);
   const start = target?.range?.[0] ?? 0;

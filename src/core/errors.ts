@@ -31,7 +31,11 @@ export const ERRORS = {
   ChartFailed: entry('terminal', '`helm template` failed for a chart given as path.', 'run the helm command named to see the whole message'),
   // ── choosing and compiling ──
   NoDefinition: entry('waiting', 'The ClaimDefinition of this kind is gone.', 'apply the definition again'),
-  NoClass: entry('waiting', 'No EnvironmentClass applies to the namespace, and none is the default.', 'name one with --class, or mark one as default'),
+  NoClass: entry(
+    'waiting',
+    'No EnvironmentClass applies to the namespace, and none is the default.',
+    'label the namespace with plinth.dev/class (`plinth up --class` does), or mark a class as default',
+  ),
   TwoDefaultClasses: entry('waiting', 'More than one EnvironmentClass is marked default.', 'keep one default'),
   NoImplementation: entry('waiting', 'The class does not say how this claim kind is provided.', 'add an implementation for the kind to the class'),
   AmbiguousImplementation: entry('waiting', 'The class has two implementations for one claim kind.', 'keep one of them'),

@@ -48,9 +48,20 @@ export function claimProblems(object: JsonObject, definition: ClaimDefinition, p
   const { lifecycle, ...rest } = object['spec'];
   const block = lifecycle === undefined ? [] : checkValue(LifecycleBlock, lifecycle, 'spec.lifecycle');
   const spec = withDefaults(definition.schema, rest);
-  const value = checkValue(definition.schema, spec, 'spec');
+  const value = checkValue(namingLifecycle(definition.schema), spec, 'spec');
   const rules = value.length > 0 ? [] : checkRules(definition.schema, spec, previous?.spec, 'spec');
   return [...head, ...[...value, ...rules, ...block].map(problem => errorOf(problem, 'InvalidClaim'))];
+}
+
+const named = new WeakMap<Schema, Schema>();
+
+/** The schema of a claim's own fields, in which `lifecycle` is known by name: it is checked apart, but a near miss is told. */
+function namingLifecycle(schema: Schema): Schema {
+  const known = named.get(schema);
+  if (known !== undefined) return known;
+  const whole = { ...schema, properties: { ...schema.properties, lifecycle: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } } as Schema;
+  named.set(schema, whole);
+  return whole;
 }
 
 function kindProblem(kind: Json | undefined, known: readonly string[]): EngineError {
