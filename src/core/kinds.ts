@@ -177,7 +177,7 @@ export const ProviderConfigSpec = Type.Object({
   }),
   lifetime: word(
     ['Cluster', 'Namespace', 'Process'],
-    'How long what it reaches lives: as long as the cluster, as the namespace of the claim, or as the engine’s process.',
+    'How long what it reaches lives: as long as the cluster; as the namespace of the claim, with which its things are let go without a call; or as the engine’s process.',
     {
       default: 'Cluster',
     },

@@ -40,6 +40,8 @@ export interface Setting {
   readonly adoptable: readonly { readonly type: TypeName; readonly name: string }[];
   /** By ProviderConfig name. */
   readonly links: ReadonlyMap<string, Link | EngineError>;
+  /** Names of ProviderConfigs whose things go with the claim's namespace, which is going. */
+  readonly over?: ReadonlySet<string>;
   /** What the class's naming gives for this id, '' for the built-in rule. */
   readonly baseName: (id: string) => string;
   readonly now: Timestamp;

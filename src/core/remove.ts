@@ -24,6 +24,7 @@ function isInTheWay(input: PlanInput, other: OwnedEntry): boolean {
 function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | undefined): Step {
   // The claim's own word counts however late it was said; not even a mark is put on what it only observes.
   if (entry.origin === 'Observed' || input.claim.lifecycle.management === 'ObserveOnly') return forget(entry, 'retained');
+  if (input.over?.has(entry.config)) return forget(entry, 'lifetime over');
   const link = input.links.get(entry.config);
   if (link === undefined || link instanceof EngineError) {
     const error = link ?? new EngineError('NoProviderConfig', `${entry.id}: ProviderConfig ${entry.config} is needed to delete ${entry.name} and is not there`);

@@ -6,11 +6,14 @@ import type { Claim, JsonObject, ObjectKey, ProviderConfig, Template } from '../
 import { loadConfig } from './catalogue.ts';
 import { type Connection, connect } from './clients.ts';
 import type { Engine } from './engine.ts';
+import { isNamespaceGoing } from './retain.ts';
 
 export interface Links {
   /** By ProviderConfig name: what the core needs to know, or why there is none. */
   readonly links: ReadonlyMap<string, Link | EngineError>;
   readonly connections: ReadonlyMap<string, Connection>;
+  /** See Setting.over. */
+  readonly over: ReadonlySet<string>;
   /** The Secrets that credentials come from, whether they are there or not. */
   readonly secrets: readonly ObjectKey[];
 }
@@ -20,10 +23,15 @@ export async function linkAll(engine: Engine, claim: Claim, names: Iterable<stri
   const links = new Map<string, Link | EngineError>();
   const connections = new Map<string, Connection>();
   const secrets: ObjectKey[] = [];
+  const over = new Set<string>();
   await Promise.all(
     [...new Set(names)].map(async name => {
       try {
         const config = await loadConfig(engine.store, name);
+        if (await isLifetimeOver(engine, claim, config)) {
+          over.add(name);
+          return;
+        }
         const secret = secretOf(config.settings);
         if (secret !== undefined) secrets.push(secret);
         const connection = await connectFor(engine, claim, config);
@@ -35,12 +43,17 @@ export async function linkAll(engine: Engine, claim: Claim, names: Iterable<stri
       }
     }),
   );
-  return { links, connections, secrets };
+  return { links, connections, over, secrets };
 }
 
 function linkOf(connection: Connection, config: ProviderConfig): Link {
   const { scope, types, unsupported, provider, settings } = connection;
   return { scope, types, unsupported, forgetful: provider.forgetful(settings), lifetime: config.lifetime };
+}
+
+/** True when what a config reaches goes with the namespace of the claim, which both go: nobody reaches for it any more. */
+export async function isLifetimeOver(engine: Engine, { deletionRequested, namespace }: Claim, { lifetime }: ProviderConfig): Promise<boolean> {
+  return lifetime === 'Namespace' && deletionRequested && (await isNamespaceGoing(engine, namespace));
 }
 
 /** Also for runs without a claim (orphans, doctor): give a claim with just the namespace. */

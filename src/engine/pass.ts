@@ -245,6 +245,7 @@ function settingOf(pass: Pass, served: Served | undefined, links: Links): Settin
     policy: served?.selection.policy ?? DELETION_POLICY,
     adoptable: served?.selection.adoptable ?? [],
     links: links.links,
+    over: links.over,
     baseName: id => (served?.naming === undefined ? '' : (renderText(served.naming, namingRoots(pass, served, id)) ?? '')),
     now: engine.clock.now(),
   };

@@ -8,7 +8,7 @@ import { allTypes, loadClasses, loadConfig } from './catalogue.ts';
 import { choose, classOfNamespace } from './choice.ts';
 import { type Connection, classified, contextFor, withoutSecrets } from './clients.ts';
 import type { Engine } from './engine.ts';
-import { connectFor } from './links.ts';
+import { connectFor, isLifetimeOver } from './links.ts';
 import { beginPass, planOnly } from './pass.ts';
 
 /** A thing with our marks and the connection it was found through. */
@@ -62,6 +62,7 @@ async function entriesByMarks(engine: Engine, claim: Claim): Promise<OwnedEntry[
   const found = await Promise.all(
     names.map(async name => {
       const config = await loadConfig(engine.store, name);
+      if (await isLifetimeOver(engine, claim, config)) return [];
       return await findOwned(engine, await connectFor(engine, claim, config), name);
     }),
   );
