@@ -314,7 +314,8 @@ function replaceStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   const next = freshEntry(input, wanted, input.inventory);
   const place = next === undefined ? '' : identityKey(next);
   const others = rivals(input, { kind: 'entry', wanted, entry, moved: false });
-  const why = (old: OwnedEntry): string => (old === kept ? `${thing} would be replaced: ${fields} cannot change` : `${old.type} ${old.name} would be replaced`);
+  const by = next === undefined ? '' : ` by ${next.name}`;
+  const why = (old: OwnedEntry): string => `${old.type} ${old.name} would be replaced${by}${old === kept ? `: ${fields} cannot change` : ''}`;
   const refusal = refusalOf(input, [kept, ...others], why, place);
   if (refusal !== undefined) return refusal;
   return { entries: next === undefined ? [kept] : [kept, next], actions: [{ kind: 'keep', entry: kept, desired: undefined, seen, drift: [] }] };

@@ -127,6 +127,21 @@ export async function planOnly(pass: Pass, served: Served | undefined): Promise<
   return await planTurn(pass, served, links, pass.claim.status.resources);
 }
 
+/**
+ * Plans on while that shows more, as if what is planned were only recorded: `plan` names what takes the place of what goes. `first`: the plan that
+ * a held swap is approved by.
+ */
+export async function planAhead(pass: Pass, served: Served | undefined): Promise<{ first: Plan; plan: Plan; rendering: Rendering | undefined }> {
+  const links = await prepare(pass, served);
+  const begun = await planTurn(pass, served, links, pass.claim.status.resources);
+  let [before, now] = [phases(pass.claim.status.resources), begun];
+  for (let turn = 0; turn < MAX_TURNS && !equal(before, phases(now.plan.inventory)); turn += 1) {
+    before = phases(now.plan.inventory);
+    now = await planTurn(pass, served, links, now.plan.inventory);
+  }
+  return { ...now, first: begun.plan };
+}
+
 /** Works until nothing more can be done at once. */
 export async function runTurns(pass: Pass, served: Served | undefined): Promise<Turned> {
   const links = await prepare(pass, served);

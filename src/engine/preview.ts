@@ -5,7 +5,7 @@ import { emptyStatus } from '../core/parse-status.ts';
 import type { ClaimDefinition, JsonObject, Plan, Rendering, Selection } from '../core/types.ts';
 import { choose } from './choice.ts';
 import type { Engine } from './engine.ts';
-import { beginPass, planOnly } from './pass.ts';
+import { beginPass, planAhead, planOnly } from './pass.ts';
 
 export interface Preview {
   readonly selection: Selection | undefined;
@@ -23,6 +23,8 @@ export async function preview(engine: Engine, object: JsonObject, definition: Cl
   const { newest, last, error } = await choose(engine, claim);
   const served = newest ?? last;
   if (served === undefined) return { selection: undefined, plan: undefined, rendering: undefined, error };
-  const planned = await planOnly(beginPass(engine, claim, definition), served);
-  return { ...planned, selection: served.selection, error };
+  const { first, plan, rendering } = await planAhead(beginPass(engine, claim, definition), served);
+  // A change of the choice is approved by its first plan, one of the claim by what the engine comes to.
+  const hash = newest !== undefined && last !== undefined ? first.hash : plan.hash;
+  return { plan: { ...plan, hash }, rendering, selection: served.selection, error };
 }

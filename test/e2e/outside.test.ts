@@ -55,7 +55,7 @@ test('an immutable field changed: held with the plan; approved, the new one come
 
   write(place, 'claims.yaml', claim('Queue', '{fifo: true}'));
   const plan = await plinth(place, ['plan', 'class.yaml', 'config.yaml', 'claims.yaml']);
-  expect(plan.stdout).toMatch(/shop_orders would be replaced: fifo cannot change \(it holds a backlog\) \(SwapPending\)/);
+  expect(plan.stdout).toMatch(/shop_orders would be replaced by shop_orders_1\.fifo: fifo cannot change \(it holds a backlog\) \(SwapPending\)/);
   expect(plan.code).toBe(3);
 
   const held = await up(place);
