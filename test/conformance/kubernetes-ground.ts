@@ -9,6 +9,7 @@ import { TRIAL } from '../around.ts';
 import { asAdmin, type ControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
 import { type KubeAct, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
 import { controlPlane } from '../parts/kube/shared.ts';
+import type { RuleHandle } from '../parts/proxy/rules.ts';
 import type { Fault, Faults, Ground } from './subject.ts';
 import { STRANGER } from './verbs.ts';
 
@@ -92,7 +93,6 @@ export async function kubernetesGround(kinds: readonly Kind[], granted: readonly
     edit: async (name, path, value) => await edit(place.plane, kinds, name, path, value),
     remove: async name => await remove(place.plane, kinds, name),
     fit: spec => named(spec, id),
-    answersWithinMs: 3_000,
     realMs: 20,
     close: () => proxy.close(),
   };
@@ -146,12 +146,16 @@ const ACTS: Readonly<Record<Fault, KubeAct>> = {
 };
 
 function faultsOf(proxy: KubeProxy): Faults {
+  const hanging: RuleHandle[] = [];
   return {
     calls: () => proxy.calls.map(call => ({ name: `${call.verb} ${call.resource}`, writes: call.mutating })),
     inject: (fault, { writes, times }) => {
       const match = fault === 'not-found' ? { verb: 'create' as const } : { mutating: writes };
-      return proxy.addRule({ match, do: ACTS[fault], ...(times === undefined ? {} : { times }) }).remove;
+      const rule = proxy.addRule({ match, do: ACTS[fault], ...(times === undefined ? {} : { times }) });
+      if (fault === 'hang') hanging.push(rule);
+      return rule.remove;
     },
+    hung: () => hanging.reduce((sum, rule) => sum + rule.hits(), 0),
     onWrite: hook => {
       const removers = [
         proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),

@@ -20,7 +20,7 @@ export interface Hand {
   close(): Promise<void>;
 }
 
-const CALL_MS = 30_000;
+const CALL_MS = 120_000;
 
 /** Connects as somebody else would. */
 export async function handFor({ provider, type }: Pick<Subject, 'provider' | 'type'>, settings: JsonObject): Promise<Hand> {
