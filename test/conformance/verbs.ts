@@ -86,7 +86,7 @@ function known({ unsupported }: Hand, seen: Present): Present {
 /** Creates and updates until nothing differs and it is ready. Throws when it does not converge. */
 export async function bring(hand: Hand, name: string, spec: JsonObject, owner: Marks = STRANGER): Promise<Present> {
   let left: readonly Change[] = [];
-  for (let turn = 0; turn < 60; turn += 1) {
+  for (let turn = 0; turn < 200; turn += 1) {
     const seen = await look(hand, name);
     if (seen.kind === 'absent') {
       await tried(hand, () => hand.type.create(hand.context(), name, canonicalOf(hand, spec, owner)));
@@ -112,7 +112,7 @@ async function tried(hand: Hand, run: () => Promise<void>): Promise<void> {
 
 /** Deletes and waits until it is gone. */
 export async function takeAway(hand: Hand, name: string, onDelete: JsonObject = { purge: true }): Promise<void> {
-  for (let turn = 0; turn < 100; turn += 1) {
+  for (let turn = 0; turn < 200; turn += 1) {
     const seen = await look(hand, name);
     if (seen.kind === 'absent') return;
     await tried(hand, () => hand.type.delete(hand.context(), name, seen, onDelete));
