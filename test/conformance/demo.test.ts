@@ -22,7 +22,12 @@ async function start(policies: JsonObject = {}): Promise<{ readonly bench: TestE
   const [definition, config, composition] = ['queue/claim.yaml', 'configs/fake.yaml', 'queue/fake.yaml'].map(load);
   const demo = load('classes/demo.yaml');
   const ofDemo = demo['spec'] as JsonObject;
-  await putAll(bench, [definition!, config!, composition!, { ...demo, spec: { ...ofDemo, default: true, policies: { ...(ofDemo['policies'] as JsonObject), ...policies } } }]);
+  await putAll(bench, [
+    definition!,
+    config!,
+    composition!,
+    { ...demo, spec: { ...ofDemo, default: true, policies: { ...(ofDemo['policies'] as JsonObject), ...policies } } },
+  ]);
   return { bench, place };
 }
 

@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf, targetOf } from '../../providers/kubernetes/names.ts';
 import { at, put } from '../../src/core/paths.ts';
 import type { Json, JsonObject, Path } from '../../src/core/types.ts';
+import { loadAccess } from '../../src/kube/config.ts';
+import { closeApi, openApi, request } from '../../src/kube/transport.ts';
 import { TRIAL } from '../around.ts';
 import { asAdmin, type ControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
 import { type KubeAct, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
@@ -46,7 +48,26 @@ async function furnish(plane: ControlPlane, kinds: readonly Kind[]): Promise<Pla
   await make(plane, `/apis/${RBAC}/v1/clusterroles`, { apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', ...named('conformance'), rules });
   const binding = { roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'conformance' }, subjects: [{ kind: 'ServiceAccount', ...ACCOUNT }] };
   await make(plane, `/apis/${RBAC}/v1/clusterrolebindings`, { apiVersion: `${RBAC}/v1`, kind: 'ClusterRoleBinding', ...named('conformance'), ...binding });
-  return { plane, kubeconfig: await serviceAccountKubeconfig(plane, ACCOUNT.namespace, ACCOUNT.name) };
+  const kubeconfig = await serviceAccountKubeconfig(plane, ACCOUNT.namespace, ACCOUNT.name);
+  await mayList(kubeconfig, kinds);
+  return { plane, kubeconfig };
+}
+
+/** What a user may do is known a moment after it was written. */
+async function mayList(kubeconfig: string, kinds: readonly Kind[]): Promise<void> {
+  const api = openApi(await loadAccess({ kubeconfig }));
+  for (const kind of kinds)
+    await until(`${kind.plural} may be listed`, () =>
+      request(api, { method: 'GET', path: pathOf(kind) }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  await closeApi(api);
+}
+
+async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 120_000; !(await isTrue()); await sleep(50)) if (performance.now() > endMs) throw new Error(`not in time: ${what}`);
 }
 
 /** A kind of somebody else: of its fields nothing is known here. */
@@ -63,11 +84,11 @@ async function define(plane: ControlPlane, { apiVersion, kind, plural }: Kind): 
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   const head = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${plural}.${group}` } };
   await make(plane, path, { ...head, spec: definition as unknown as JsonObject });
-  for (let tries = 0; tries < 100; tries += 1) {
-    if ((await asAdmin(plane, 'GET', pathOf({ apiVersion, kind, plural }))).status === 200) return;
-    await sleep(50);
-  }
-  throw new Error(`${plural}.${group} is not served`);
+  await until(`${plural}.${group} is served`, async () => (await asAdmin(plane, 'GET', pathOf({ apiVersion, kind, plural }))).status === 200);
+  await until(`${plural}.${group} is listed among the kinds`, async () => {
+    const { body } = await asAdmin(plane, 'GET', `/apis/${apiVersion}`);
+    return ((body.resources ?? []) as { readonly name: string }[]).some(resource => resource.name === plural);
+  });
 }
 
 /** Made unless it is there: other files share the API server. */
