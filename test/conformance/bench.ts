@@ -5,7 +5,7 @@ import type { MemoryStore } from '../../src/engine/store-memory.ts';
 import { around, TRIAL, trial } from '../around.ts';
 import { INSTANCE, owned, putAll, type Rest, type SkippingClock, settle, skippingClock, statusOf, type TestEngine, testEngine } from '../support.ts';
 import type { Ground, Seen, Subject } from './subject.ts';
-import { editOutside, type Hand, handFor } from './verbs.ts';
+import { editOutside, type Hand, handFor, patient } from './verbs.ts';
 
 export interface Bench {
   readonly subject: Subject;
@@ -43,8 +43,10 @@ export async function onBench(subject: Subject, run: (bench: Bench) => Promise<v
 
 function start(bench: Omit<Bench, 'test' | 'ground' | 'hand'>, store?: MemoryStore): TestEngine {
   const { subject, clock, instance } = bench;
-  const providers = [subject.provider, ...(subject.others ?? [])];
-  return testEngine({ providers, clock, instance, options: { callTimeoutMs: CALL_MS }, ...(store === undefined ? {} : { store }) });
+  const providers = [subject.provider, ...(subject.others ?? [])].map(patient);
+  // A failure to connect is no answer for the passes that follow: they come without a wait.
+  const limits = { deadlineMs: CALL_MS, failureMs: 0 };
+  return testEngine({ providers, clock, instance, options: { callTimeoutMs: CALL_MS }, limits, ...(store === undefined ? {} : { store }) });
 }
 
 /** Puts the admin objects; again with other settings, and the config reaches another place. */
