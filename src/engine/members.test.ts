@@ -127,6 +127,18 @@ test('who wakes takes nothing over from a member whose lease was deleted while i
   expect(world.twice).toEqual([]);
 });
 
+test('who wakes takes nothing from a member that took it over, and whose lease was deleted then', async () => {
+  const world = newWorld();
+  const [a] = [join(world, 'a'), join(world, 'b'), join(world, 'c')];
+  a.own.freeze();
+  await watch(world, 16_000);
+  world.leases.records.delete('b');
+  a.own.thaw();
+  await watch(world, 40_000);
+  expect(world.twice).toEqual([]);
+  expect(owners(world)).toEqual(ONE_EACH);
+});
+
 test('a frozen member is replaced within 20 s, does nothing when it wakes, and joins again', async () => {
   const world = newWorld();
   const [a] = [join(world, 'a'), join(world, 'b'), join(world, 'c')];

@@ -205,8 +205,8 @@ async function readPeers(member: Member): Promise<View> {
   noteVanished(member, records, sentMs);
   const alive = [...sightings.values()].filter(sighting => !isFree(sighting, sentMs)).map(({ record }) => record);
   member.peers = alive.map(record => ({ id: record.name, view: viewOf(record) }));
-  // Only a read that began after the view was published says what others made of it.
-  if (member.view === view) member.isRead = true;
+  // Only a read that began after the view was published says what others made of it; of one whose Lease is gone it says nothing.
+  if (member.view === view && alive.every(record => record.version !== '')) member.isRead = true;
   sweep(member, records, sentMs);
   if (member.leader !== undefined && !isFree(member.leader, sentMs)) return [];
   return [id, ...alive.map(record => record.name)].sort();
