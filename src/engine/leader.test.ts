@@ -192,8 +192,7 @@ test('a lease that was deleted is not free for others while its holder may still
   expect(isLeading(b.leader)).toBe(true);
 });
 
-// The same mistake as that of members.ts: see who wakes in members.test.ts.
-test.fails('who wakes does not take a lease that was deleted while it slept, for its holder may still believe in it', async () => {
+test('who wakes does not take a lease that was deleted while it slept, for its holder may still believe in it', async () => {
   const [a, b] = [candidate('a'), candidate('b')];
   await watch(5_000, [a.leader, b.leader]);
   b.own.freeze();
