@@ -27,7 +27,7 @@ const common = { pool: 'forks' as const, env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...common, name: 'unit', include: unit, testTimeout: 20_000 } },
+      { test: { ...common, name: 'unit', include: unit, testTimeout: 60_000 } },
       {
         test: {
           ...common,

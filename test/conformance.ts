@@ -13,7 +13,7 @@ export type { Fault, Faults, Field, Ground, Seen, Subject } from './conformance/
 
 /** Registers the tests of one type. */
 export function conformance(subject: Subject): void {
-  describe.concurrent(subject.title, { timeout: 60_000 }, () => {
+  describe.concurrent(subject.title, { timeout: 240_000 }, () => {
     schemaCases(subject);
     verbCases(subject);
     lifeCases(subject);

@@ -54,16 +54,25 @@ export interface EngineOptions {
   readonly clock?: SkippingClock;
   readonly instance?: { readonly id: string; readonly key: string };
   readonly options?: Partial<Options>;
+  /** Bounds of connecting. */
+  readonly limits?: Parameters<typeof newConnections>[1];
 }
 export const INSTANCE: { readonly id: string; readonly key: string } = { id: 'test-0a1b2c', key: 'key of the test instance' };
 
 /** An engine as main makes it, on a store in memory and a clock that can skip. Two engines on one store are two processes. */
-export function testEngine({ providers, clock = skippingClock(), store = memoryStore(clock), instance = INSTANCE, options = {} }: EngineOptions): TestEngine {
+export function testEngine({
+  providers,
+  clock = skippingClock(),
+  store = memoryStore(clock),
+  instance = INSTANCE,
+  options = {},
+  limits = {},
+}: EngineOptions): TestEngine {
   const ending = new AbortController();
   const tracker = newTracker();
   const logged: string[] = [];
   const gate = { closed: false };
-  const connections = newConnections(clock);
+  const connections = newConnections(clock, limits);
   const engine: Engine = {
     store: gated(store, gate),
     clock,

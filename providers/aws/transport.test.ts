@@ -40,7 +40,7 @@ function fence() {
   return { self, ask };
 }
 const CREATED = JSON.stringify({ QueueUrl: 'http://127.0.0.1/000000000000/q' });
-const until = (isTrue: () => boolean) => expect.poll(isTrue, { timeout: 10_000 }).toBe(true);
+const until = (isTrue: () => boolean) => expect.poll(isTrue, { timeout: 60_000 }).toBe(true);
 
 it('asks the fence on a connection that stands: one that waits for a free connection while the lease ends does not leave', async () => {
   const waiting: ServerResponse[] = [];
@@ -152,7 +152,7 @@ it('keeps the connections before which requests were given up', async () => {
   server.on('connection', () => connections++);
   const t = trial(`http://127.0.0.1:${await portOf(server)}`);
   const create = (signal: AbortSignal) => sqs({ ...t.context(), signal }, 'CreateQueue', { QueueName: 'q' });
-  const first = Array.from({ length: 64 }, () => create(AbortSignal.timeout(20_000)));
+  const first = Array.from({ length: 64 }, () => create(AbortSignal.timeout(100_000)));
   await until(() => waiting.length === 64);
   const giving = new AbortController();
   const given = Promise.allSettled(Array.from({ length: 100 }, () => create(giving.signal)));
@@ -160,7 +160,7 @@ it('keeps the connections before which requests were given up', async () => {
   giving.abort();
   for (const response of waiting) response.end(CREATED);
   await Promise.all([...first, given]);
-  const last = create(AbortSignal.timeout(20_000));
+  const last = create(AbortSignal.timeout(100_000));
   await until(() => waiting.length === 65);
   waiting[64]!.end(CREATED);
   await last;

@@ -24,7 +24,7 @@ export function trial(endpoint: string, accessKeyId = String(Math.floor(Math.ran
     context: (depth = 'full') => ({
       client,
       depth,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
       log: () => {},
       budget: async () => {
         self.calls++;

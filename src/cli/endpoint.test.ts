@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { processStartTime } from './emulator.ts';
 import { answers, type EmulatorNote } from './endpoint.ts';
 
@@ -9,11 +9,16 @@ let server: Server;
 let note: EmulatorNote;
 /** How many questions it leaves unanswered; two come at a time. */
 let busy: number;
+/** How much time seems to pass with each question. */
+let slowMs: number;
 
 beforeEach(async () => {
-  busy = 0;
+  [busy, slowMs] = [0, 0];
+  let nowMs = 0;
+  vi.spyOn(Date, 'now').mockImplementation(() => nowMs);
   server = createServer((_, response) => {
     busy -= 1;
+    nowMs += slowMs;
     if (busy < 0) response.end('{}');
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -22,6 +27,7 @@ beforeEach(async () => {
   note = { pid: process.pid, ...(startTime === undefined ? {} : { startTime }), port, endpoint: `http://127.0.0.1:${port}` };
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   server.closeAllConnections();
   server.close();
 });
@@ -32,7 +38,7 @@ test('an emulator that is too busy to answer at once is not taken for dead', asy
 });
 
 test('who waits for a busy one is told', async () => {
-  busy = 16;
+  [busy, slowMs] = [6, 1_000];
   const lines: string[] = [];
   expect(await answers(note, line => lines.push(line))).toBe(true);
   expect(lines[0]).toMatch(/^waiting for the emulator at http:.* \(\d s\)$/);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tries } from '../../test/tries.ts';
 import { nameOf } from './naming.ts';
 
 const SQS = { by: 'template', maxLength: 80, characters: 'A-Za-z0-9_-', unique: 'account' } as const;
@@ -49,5 +50,6 @@ test.each([
         expect(name).toMatch(new RegExp(`^[${rules.characters}]+$`));
       }
     }),
+    tries(),
   );
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tries } from '../../test/tries.ts';
 import { emptyStatus, parseStatus } from './parse-status.ts';
 import type { Json, JsonObject } from './types.ts';
 
@@ -94,5 +95,8 @@ test('a field of a newer engine makes it no less whole', () => {
 
 test('nothing makes it throw', () => {
   const mangled = fc.tuple(fc.constantFrom(...Object.keys(whole)), fc.jsonValue()).map(([field, value]) => ({ ...whole, [field]: value as Json }));
-  fc.assert(fc.property(fc.oneof(fc.jsonValue() as fc.Arbitrary<Json>, mangled), value => parseStatus(value).resources !== undefined));
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue() as fc.Arbitrary<Json>, mangled), value => parseStatus(value).resources !== undefined),
+    tries(),
+  );
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tries } from '../../test/tries.ts';
 import { EngineError } from './errors.ts';
 import { ADMIN_KINDS, LifecycleBlock } from './kinds.ts';
 import { claimProblems, objectProblems, parseClaim, parseClass, parseComposition, parseConfig, parseDefinition } from './parse.ts';
@@ -208,6 +209,6 @@ test('any object gives EngineErrors or none, never another exception', () => {
     fc.property(fc.oneof(some, deep), value => {
       for (const problem of objectProblems(value as unknown as JsonObject, [definition])) expect(problem).toBeInstanceOf(EngineError);
     }),
-    { numRuns: 500 },
+    tries(500),
   );
 });

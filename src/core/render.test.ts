@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tries } from '../../test/tries.ts';
 import { compile } from './composition.ts';
 import type { EngineError } from './errors.ts';
 import { compileNaming, compileSettings, fill, referralsOf, render, renderSettings, renderText } from './render.ts';
@@ -305,5 +306,6 @@ test('nothing but known, pending and none: every state of the resources renders'
       expect(once.undecided).toEqual([]);
       for (const { value, pending } of once.resources) for (const { path } of pending) expect(value).not.toHaveProperty(path);
     }),
+    tries(),
   );
 });

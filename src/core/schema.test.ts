@@ -1,6 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cpuMsOf } from '../../test/cpu-time.ts';
+import { tries } from '../../test/tries.ts';
 import { behaviourOf, checkValue, isRemovable, withDefaults } from './schema.ts';
 import { checkSchema } from './schema-meta.ts';
 import { checkRules } from './schema-rules.ts';
@@ -72,9 +74,8 @@ test('unions of TypeBox', () => {
 });
 
 test('a pattern cannot hang', () => {
-  const start = performance.now();
-  expect(checkValue({ type: 'string', pattern: '^(a+)+$' }, `${'a'.repeat(50)}!`, 'x')).toHaveLength(1);
-  expect(performance.now() - start).toBeLessThan(500);
+  const ms = cpuMsOf(() => expect(checkValue({ type: 'string', pattern: '^(a+)+$' }, `${'a'.repeat(50)}!`, 'x')).toHaveLength(1));
+  expect(ms).toBeLessThan(500);
 });
 
 test('defaults as the API server fills them', () => {
@@ -109,6 +110,7 @@ test('defaults are idempotent and change nothing that is given', () => {
       expect(withDefaults(schema, once)).toEqual(once);
       expect(JSON.stringify(value)).toBe(frozen);
     }),
+    tries(),
   );
 });
 
@@ -117,6 +119,7 @@ test('any value gives problems or none, never an exception, and in the same orde
     fc.property(fc.jsonValue(), value => {
       expect(checkValue(schema, value as Json, 'v')).toEqual(checkValue(schema, value as Json, 'v'));
     }),
+    tries(),
   );
 });
 

@@ -192,6 +192,16 @@ test('a lease that was deleted is not free for others while its holder may still
   expect(isLeading(b.leader)).toBe(true);
 });
 
+test('who wakes does not take a lease that was deleted while it slept, for its holder may still believe in it', async () => {
+  const [a, b] = [candidate('a'), candidate('b')];
+  await watch(5_000, [a.leader, b.leader]);
+  b.own.freeze();
+  await watch(20_000, [a.leader, b.leader]);
+  leases.records.clear();
+  b.own.thaw();
+  expect(await watch(5_000, [a.leader, b.leader])).toBe(0);
+});
+
 test('without election: free or given back is taken at once', async () => {
   const leader = await takeLease(options('a', processClock(clock)));
   expect(isLeading(leader)).toBe(true);

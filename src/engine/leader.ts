@@ -178,7 +178,7 @@ async function look(leader: Leader): Promise<{ found: LeaseRecord | undefined; s
   const sentMs = clock.ms();
   const found = await ask(clock, durationMs, signal => port.get(name, signal));
   leader.record = found;
-  leader.sighting = sight(leader.sighting, found, clock.ms());
+  leader.sighting = sight(leader.sighting, found, sentMs, clock.ms());
   return { found, sentMs };
 }
 
@@ -188,7 +188,7 @@ async function put(leader: Leader, found: LeaseRecord | undefined): Promise<void
   leader.record = undefined;
   const wanted = taken(found, { name, holder, durationMs, labels: found?.labels ?? {} }, clock.now());
   leader.record = await ask(clock, durationMs, signal => port.put(wanted, signal));
-  leader.sighting = sight(leader.sighting, leader.record, clock.ms());
+  leader.sighting = sight(leader.sighting, leader.record, sentMs, clock.ms());
   confirm(leader.hold, sentMs, clock.ms(), durationMs);
   leader.cancelLapse();
   leader.cancelLapse = clock.after(leader.hold.untilMs - clock.ms() + LAPSE_MS, onChange);
@@ -211,8 +211,9 @@ async function clear(leader: Leader): Promise<void> {
 /** Also while another leads: whoever waits for the Lease must not begin to wait for dead members only then. */
 async function lookAtMembers({ options, members }: Leader): Promise<void> {
   const { port, clock, durationMs = LEASE_MS } = options;
-  const records = await ask(clock, durationMs, signal => port.list(MEMBER_LABEL, signal));
-  for (const record of records) members.set(record.name, sight(members.get(record.name), record, clock.ms())!);
+  const sentMs = clock.ms();
+  const records = new Map((await ask(clock, durationMs, signal => port.list(MEMBER_LABEL, signal))).map(record => [record.name, record]));
+  for (const name of [...members.keys(), ...records.keys()]) members.set(name, sight(members.get(name), records.get(name), sentMs, clock.ms())!);
 }
 
 /** Another has it. */

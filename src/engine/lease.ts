@@ -74,14 +74,21 @@ export function confirm(hold: Hold, sentMs: number, nowMs: number, durationMs: n
 /** Another's Lease as last seen. */
 export interface Sighting {
   readonly record: LeaseRecord;
-  /** When this state of it was first seen: the answer was there. */
+  /** When this state of it was first seen, or seen to be gone: the answer was there. */
   readonly sinceMs: number;
+  /** When the last read that showed it was sent. */
+  readonly shownMs: number;
 }
 
-/** `answeredMs`: when the read that showed the record was answered. One that vanished is not one that was given back: it stays as seen. */
-export function sight(before: Sighting | undefined, record: LeaseRecord | undefined, answeredMs: number): Sighting | undefined {
-  if (record === undefined || before?.record.version === record.version) return before;
-  return { record, sinceMs: answeredMs };
+/**
+ * `sentMs` and `answeredMs`: of the read. A record that vanished is not one that was given back: unless it was seen to be free, it may have
+ * been renewed until right before the read that shows that it is gone.
+ */
+export function sight(before: Sighting | undefined, record: LeaseRecord | undefined, sentMs: number, answeredMs: number): Sighting | undefined {
+  if (record !== undefined)
+    return before?.record.version === record.version ? { ...before, shownMs: sentMs } : { record, sinceMs: answeredMs, shownMs: sentMs };
+  if (before === undefined || before.record.version === '' || isFree(before, before.shownMs)) return before;
+  return { ...before, record: { ...before.record, version: '' }, sinceMs: answeredMs };
 }
 
 /** True when it was given back, or a read sent at `sentMs` shows nothing newer than what was first seen a whole duration earlier. */

@@ -200,13 +200,13 @@ async function readPeers(member: Member): Promise<View> {
   const sentMs = clock.ms();
   const [all, leader] = await ask(clock, durationMs, signal => Promise.all([port.list(MEMBER_LABEL, signal), port.get(LEADER_LEASE, signal)]));
   const records = all.filter(record => record.name !== id);
-  member.leader = sight(member.leader, leader, clock.ms());
-  for (const record of records) sightings.set(record.name, sight(sightings.get(record.name), record, clock.ms())!);
-  noteVanished(member, records);
+  member.leader = sight(member.leader, leader, sentMs, clock.ms());
+  for (const record of records) sightings.set(record.name, sight(sightings.get(record.name), record, sentMs, clock.ms())!);
+  noteVanished(member, records, sentMs);
   const alive = [...sightings.values()].filter(sighting => !isFree(sighting, sentMs)).map(({ record }) => record);
   member.peers = alive.map(record => ({ id: record.name, view: viewOf(record) }));
-  // Only a read that began after the view was published says what others made of it.
-  if (member.view === view) member.isRead = true;
+  // Only a read that began after the view was published says what others made of it; of one whose Lease is gone it says nothing.
+  if (member.view === view && alive.every(record => record.version !== '')) member.isRead = true;
   sweep(member, records, sentMs);
   if (member.leader !== undefined && !isFree(member.leader, sentMs)) return [];
   return [id, ...alive.map(record => record.name)].sort();
@@ -216,15 +216,19 @@ async function readPeers(member: Member): Promise<View> {
  * A Lease that somebody deleted frees nothing: its member, known to us or only to others, goes on until its time is over. After that it
  * is remembered for a while: others may name it for longer than it lives.
  */
-function noteVanished({ sightings, options }: Member, records: readonly LeaseRecord[]): void {
+function noteVanished({ sightings, options }: Member, records: readonly LeaseRecord[], sentMs: number): void {
   const names = new Set(records.map(record => record.name));
   const isForgotten = ({ record, sinceMs }: Sighting): boolean => options.clock.ms() > sinceMs + 2 * LITTER * record.durationMs;
-  for (const [name, sighting] of sightings) if (!names.has(name) && isForgotten(sighting)) sightings.delete(name);
+  for (const [name, sighting] of sightings) {
+    if (names.has(name)) continue;
+    if (isForgotten(sighting)) sightings.delete(name);
+    else sightings.set(name, sight(sighting, undefined, sentMs, options.clock.ms())!);
+  }
   // Whoever is dead itself knows nothing of who is alive.
   for (const record of records.filter(item => !isFree(sightings.get(item.name)!, options.clock.ms()))) {
     for (const name of viewOf(record)) {
       if (name === options.id || sightings.has(name)) continue;
-      sightings.set(name, { record: { ...record, name, holder: name, version: '' }, sinceMs: options.clock.ms() });
+      sightings.set(name, { record: { ...record, name, holder: name, version: '' }, sinceMs: options.clock.ms(), shownMs: sentMs });
     }
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { tries } from '../../test/tries.ts';
 import { isGivenUp, mayWork, newOwners, ownerOf, type View } from './shards.ts';
 
 const members = (count: number): View => Array.from({ length: count }, (_, n) => `plinth-${n}-${'abcdefgh'[n % 8]}`).sort();
@@ -18,6 +19,7 @@ describe('rendezvous hashing', () => {
           expect(newOwners()(namespace, view)).toBe(owner);
         },
       ),
+      tries(),
     );
     expect(ownerOf('dev', [])).toBeUndefined();
   });
@@ -34,6 +36,7 @@ describe('rendezvous hashing', () => {
           else expect(ownerOf(namespace, after)).toBe(owner);
         }
       }),
+      tries(),
     );
   });
 
@@ -51,7 +54,7 @@ describe('rendezvous hashing', () => {
           expect(Math.max(...shards.values())).toBeLessThanOrEqual(1.3 * 1_000);
         },
       ),
-      { numRuns: 10, seed: 1 },
+      { ...tries(10), seed: 1 },
     );
   });
 });
@@ -88,6 +91,7 @@ describe('who may work a namespace', () => {
         const ofSecond = mayWork(namespace, { me: 'b', view: b, viewBefore: b, target: bTarget, peers: [{ id: 'a', view: a }], isRead: true });
         expect(ofFirst && ofSecond).toBe(false);
       }),
+      tries(),
     );
   });
 });

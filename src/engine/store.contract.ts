@@ -81,7 +81,7 @@ export function storeContract(open: () => Promise<Subject>): void {
   const settle = async (): Promise<void> => await (subject.settle?.() ?? Promise.resolve());
   /** At once, or as late as a cluster collects: it learns of new kinds only every half a minute. */
   const collected = async (check: () => Promise<void>): Promise<void> => {
-    if (subject.collectsLater === true) await vi.waitFor(check, { timeout: 100_000, interval: 500 });
+    if (subject.collectsLater === true) await vi.waitFor(check, { timeout: 240_000, interval: 500 });
     else await check();
   };
   const writeSecret = async (data: Record<string, string> | undefined, version: string | undefined, of?: Claim) =>

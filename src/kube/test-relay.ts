@@ -11,6 +11,8 @@ export interface Relay {
   readonly cutAtNextByte: () => void;
   /** Resets every connection that stands. */
   readonly cutAll: () => void;
+  /** How often the server said something that did not arrive. */
+  readonly swallowed: () => number;
   /** While on, nothing that the server says arrives; connections stay. */
   readonly silence: (on: boolean) => void;
   /** While on, new connections are reset. */
@@ -21,7 +23,7 @@ export interface Relay {
 /** Relays to the server of the kubeconfig. */
 export async function startRelay(kubeconfig: string): Promise<Relay> {
   const target = Number(new URL((await loadAccess({ kubeconfig })).server).port);
-  const state = { opened: 0, cut: false, silent: false, refuse: false };
+  const state = { opened: 0, swallowed: 0, cut: false, silent: false, refuse: false };
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer(client => {
     state.opened += 1;
@@ -35,7 +37,10 @@ export async function startRelay(kubeconfig: string): Promise<Relay> {
       else upstream.write(bytes);
       state.cut = false;
     });
-    upstream.on('data', bytes => state.silent || client.write(bytes));
+    upstream.on('data', bytes => {
+      if (state.silent) state.swallowed += 1;
+      else client.write(bytes);
+    });
     upstream.on('end', () => state.silent || client.end());
     client.on('close', () => upstream.destroy());
     return undefined;
@@ -50,6 +55,7 @@ export async function startRelay(kubeconfig: string): Promise<Relay> {
   return {
     url: `https://127.0.0.1:${(server.address() as { port: number }).port}`,
     opened: () => state.opened,
+    swallowed: () => state.swallowed,
     cutAtNextByte: () => Object.assign(state, { cut: true }),
     cutAll,
     silence: silent => Object.assign(state, { silent }),

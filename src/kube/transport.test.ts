@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { redirectKubeconfig } from '../../test/parts/kube/kubeconfig.ts';
 import { controlPlane, newNamespace } from '../../test/parts/kube/shared.ts';
 import { EngineError, type ErrorCode, isError } from '../core/errors.ts';
@@ -162,11 +162,12 @@ test('nobody there: a write is tried again too, for nothing was sent; the deadli
   const relay = await startRelay(kubeconfig);
   await relay.close();
   const seen: CallRecord[] = [];
-  const nobody = openApi(await loadAccess({ kubeconfig: redirectKubeconfig(kubeconfig, relay.url) }), { onCall: record => seen.push(record) });
-  const begin = performance.now();
-  expect(await failure(request(nobody, { method: 'POST', path: path(), body: map('n'), timeoutMs: 1_000 }), 'Unreachable')).toMatchObject({ mayBeDone: false });
+  const access = await loadAccess({ kubeconfig: redirectKubeconfig(kubeconfig, relay.url) });
+  const nobody = openApi(access, { onCall: record => seen.push(record), tries: 1_000, random: () => 0 });
+  expect(await failure(request(nobody, { method: 'POST', path: path(), body: map('n'), timeoutMs: 4_000 }), 'Unreachable')).toMatchObject({ mayBeDone: false });
   expect(seen.length).toBeGreaterThan(1);
-  expect(performance.now() - begin).toBeLessThan(1_500);
+  // Waits of 100, 200, 400, 800 and 1,600 ms; the next one would end after the deadline.
+  expect(seen.length).toBeLessThanOrEqual(6);
   await closeApi(nobody);
 });
 
@@ -175,9 +176,10 @@ test('a server that falls silent is given up at the deadline, and an abort ends 
   const through = openApi(await loadAccess({ kubeconfig: redirectKubeconfig(kubeconfig, relay.url) }), { connections: 1 });
   await request(through, { method: 'GET', path: path() });
   relay.silence(true);
+  // That of the Api is 30 s.
   const begin = performance.now();
   await failure(request(through, { method: 'GET', path: path(), timeoutMs: 500 }), 'Timeout');
-  expect(performance.now() - begin).toBeLessThan(1_000);
+  expect(performance.now() - begin).toBeLessThan(20_000);
   const end = new AbortController();
   setTimeout(() => end.abort(), 50);
   await failure(request(through, { method: 'PATCH', path: path('x'), body: {}, contentType: MERGE_PATCH, signal: end.signal }), 'Aborted');
@@ -188,15 +190,14 @@ test('a server that falls silent is given up at the deadline, and an abort ends 
 
 test('an urgent call does not wait behind others that hang', async () => {
   const relay = await startRelay(kubeconfig);
-  const through = openApi(await loadAccess({ kubeconfig: redirectKubeconfig(kubeconfig, relay.url) }), { connections: 1, timeoutMs: 3_000 });
+  const through = openApi(await loadAccess({ kubeconfig: redirectKubeconfig(kubeconfig, relay.url) }), { connections: 1, timeoutMs: 60_000 });
   await request(through, { method: 'GET', path: path() });
   relay.silence(true);
-  const hanging = request(through, { method: 'GET', path: path() }).catch(() => undefined);
-  await new Promise(resolve => setTimeout(resolve, 50));
+  const [before, hanging] = [relay.swallowed(), request(through, { method: 'GET', path: path() }).catch(() => undefined)];
+  await vi.waitFor(() => expect(relay.swallowed()).toBeGreaterThan(before), 20_000);
   relay.silence(false);
-  const begin = performance.now();
-  await request(through, { method: 'GET', path: path(), urgent: true });
-  expect(performance.now() - begin).toBeLessThan(1_000);
+  const urgent = request(through, { method: 'GET', path: path(), urgent: true });
+  expect(await Promise.race([hanging.then(() => 'the one that hangs'), urgent.then(() => 'the urgent one')])).toBe('the urgent one');
   await closeApi(through);
   await hanging;
   await relay.close();
@@ -272,10 +273,10 @@ test('credentials that are refused are read once more; those that stay wrong are
 
 test('a certificate of somebody else is refused at once', async () => {
   const good = await loadAccess({ kubeconfig });
-  const stranger = openApi({ ...good, credentials: async () => ({ headers: {}, tls: {} }) });
-  const begin = performance.now();
+  const seen: CallRecord[] = [];
+  const stranger = openApi({ ...good, credentials: async () => ({ headers: {}, tls: {} }) }, { onCall: record => seen.push(record) });
   await failure(request(stranger, { method: 'GET', path: path() }), 'Unreachable');
-  expect(performance.now() - begin).toBeLessThan(1_000);
+  expect(seen).toHaveLength(1);
   await closeApi(stranger);
 });
 

@@ -5,7 +5,7 @@ import { CreateTopicCommand, ListSubscriptionsCommand, ListTopicsCommand, SNSCli
 import { CreateQueueCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { JsonObject, Naming, ResourceType } from '../../src/core/types.ts';
 import { account } from '../parts/emulators.ts';
-import type { Act } from '../parts/proxy/rules.ts';
+import type { Act, RuleHandle } from '../parts/proxy/rules.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import type { Fault, Faults, Ground } from './subject.ts';
 
@@ -61,7 +61,6 @@ export async function awsGround({ endpoint, type, suit }: AwsGround): Promise<Gr
     faults: faultsOf(proxy, serviceOf(type)),
     list: async where => (await LISTS[type.type]!(where === 'elsewhere' ? rawThere : raw, type)).filter(name => !name.startsWith(DEAD_LETTERS)),
     fit: spec => suit(spec, furniture),
-    answersWithinMs: 3_000,
     close: () => proxy.close(),
   };
 }
@@ -128,12 +127,16 @@ function actOf(fault: Fault, service: string): Act {
 }
 
 function faultsOf(proxy: AwsProxy, service: string): Faults {
+  const hanging: RuleHandle[] = [];
   return {
     calls: () => proxy.calls.map(call => ({ name: call.operation, writes: call.mutating })),
     inject: (fault, { writes, times }) => {
       const match = { service, mutating: writes };
-      return proxy.addRule({ match, do: actOf(fault, service), ...(times === undefined ? {} : { times }) }).remove;
+      const rule = proxy.addRule({ match, do: actOf(fault, service), ...(times === undefined ? {} : { times }) });
+      if (fault === 'hang') hanging.push(rule);
+      return rule.remove;
     },
+    hung: () => hanging.reduce((sum, rule) => sum + rule.hits(), 0),
     onWrite: hook => {
       const removers = [
         proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),

@@ -9,10 +9,10 @@ import type { Subject } from './subject.ts';
 
 export function crashCases(subject: Subject): void {
   for (const when of ['before', 'after'] as const) {
-    test(`a crash ${when} each call that writes recovers`, { timeout: 300_000 }, () => crashEverywhere(subject, when));
+    test(`a crash ${when} each call that writes recovers`, { timeout: 900_000 }, () => crashEverywhere(subject, when));
   }
   test('a crash between create and update recovers', () => onBench(subject, crashesBetween));
-  test('a crash around each write of the state recovers', { timeout: 300_000 }, () => crashEveryWrite(subject));
+  test('a crash around each write of the state recovers', { timeout: 900_000 }, () => crashEveryWrite(subject));
 }
 
 /** Makes it with everything, changes a field, deletes it; dies at the n-th moment, goes on in a new process. */

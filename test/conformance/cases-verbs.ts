@@ -6,6 +6,7 @@ import { checkValue, withDefaults } from '../../src/core/schema.ts';
 import type { Schema } from '../../src/core/schema-types.ts';
 import type { JsonObject, Naming } from '../../src/core/types.ts';
 import { eachOf } from '../at-once.ts';
+import { SEED } from '../tries.ts';
 import { specsOf } from './arbitrary.ts';
 import type { Ground, Subject } from './subject.ts';
 import { bring, canonicalOf, codeOf, differences, type Hand, handFor, look, STRANGER, takeAway } from './verbs.ts';
@@ -19,8 +20,8 @@ export function verbCases(subject: Subject): void {
       expect(await look(hand, name, 'full')).toEqual({ kind: 'absent' });
     }));
   test('created twice is one thing', () => onGround(subject, (hand, ground) => twice(subject, hand, ground, base)));
-  test('every example reads back equal', { timeout: 300_000 }, () => onGround(subject, (hand, ground) => examples(subject, hand, ground)));
-  test(`${subject.runs ?? 100} generated specs read back equal`, { timeout: 300_000 }, () =>
+  test('every example reads back equal', { timeout: 600_000 }, () => onGround(subject, (hand, ground) => examples(subject, hand, ground)));
+  test(`${subject.runs ?? 100} generated specs read back equal`, { timeout: 600_000 }, () =>
     onGround(subject, (hand, ground) => generated(subject, hand, ground)),
   );
   test('deleting what is absent is done, or NotFound', () => onGround(subject, (hand, ground) => deleteAgain(subject, hand, ground, base)));
@@ -92,10 +93,9 @@ async function roundTrip(subject: Subject, hand: Hand, _ground: Ground, spec: Js
 
 /** 16 at once: each makes, reads back and deletes. */
 async function generated(subject: Subject, hand: Hand, ground: Ground): Promise<void> {
-  const seed = Number(process.env['PLINTH_TEST_SEED'] ?? Date.now() % 2 ** 31);
   const wanted = subject.runs ?? 100;
   const specs = fc
-    .sample(specsOf(subject.type, subject.generate), { numRuns: wanted * 3, seed })
+    .sample(specsOf(subject.type, subject.generate), { numRuns: wanted * 3, seed: SEED })
     .flatMap((spec): JsonObject[] => [ground.fit(spec) ?? []].flat())
     .slice(0, wanted);
   expect(specs.length, 'enough of the generated specs fit').toBe(wanted);
@@ -104,7 +104,7 @@ async function generated(subject: Subject, hand: Hand, ground: Ground): Promise<
     if (failures.length >= 3) return;
     await roundTrip(subject, hand, ground, spec, `generated-${index}`).catch((error: Error) => failures.push(`${JSON.stringify(spec)}: ${error.message}`));
   });
-  expect(failures, `again with PLINTH_TEST_SEED=${seed}`).toEqual([]);
+  expect(failures, `again with PLINTH_TEST_SEED=${SEED}`).toEqual([]);
 }
 
 /** Two specs with one natural key are one thing. */
@@ -155,13 +155,17 @@ async function aborts(subject: Subject, hand: Hand, ground: Ground, base: JsonOb
   expect(writesSince(ground, calls)).toEqual([]);
   const free = ground.faults.inject('hang', { writes: true });
   const ending = new AbortController();
-  const began = Date.now();
+  let abortedMs = 0;
   const hanging = hand.type.create(hand.context('full', ending.signal), name, canonicalOf(hand, spec, STRANGER)).catch((error: unknown) => error);
-  setTimeout(() => ending.abort(), 150);
+  setTimeout(() => {
+    abortedMs = performance.now();
+    ending.abort();
+  }, 150);
   const error = await hanging;
   free();
   expect(['Aborted', 'Timeout']).toContain(codeOf(hand, error));
-  expect(Date.now() - began).toBeLessThan(12_000);
+  // What would end it else takes 20 s.
+  expect(performance.now() - abortedMs).toBeLessThan(15_000);
 }
 
 async function closedOff(subject: Subject, hand: Hand, ground: Ground, base: JsonObject): Promise<void> {

@@ -26,7 +26,7 @@ export async function fakeGround(
     settings: { world: name, account: 'here', password: SECRET },
     elsewhere: { world: name, account: 'elsewhere', password: SECRET },
     secret: SECRET,
-    faults: { calls: () => place.calls.map(seen), inject: hooks.inject, onWrite: hooks.onWrite },
+    faults: { calls: () => place.calls.map(seen), inject: hooks.inject, hung: hooks.hung, onWrite: hooks.onWrite },
     list: async where => namesOf(place, where ?? 'here', type.type).filter(item => !furnish.includes(item)),
     edit: async (thing, path, value) => edit(place, type.type, thing, path, value),
     remove: async thing => removeThing(place, 'here', type.type, thing),
@@ -66,14 +66,18 @@ interface Injected {
 }
 
 /** Faults and hooks of the kit, on the two hooks of the world. */
-function hook(place: World): Pick<Ground['faults'], 'inject' | 'onWrite'> {
+function hook(place: World): Pick<Ground['faults'], 'inject' | 'hung' | 'onWrite'> {
   const faults: Injected[] = [];
+  let hung = 0;
   const hooks: ((when: 'before' | 'after') => Promise<void> | undefined)[] = [];
   const act = (call: WorldCall, when: 'before' | 'after'): Promise<void> | undefined => {
     const mine = faults.find(item => item.left > 0 && item.writes === call.writes && (item.fault === 'failed-after') === (when === 'after'));
     if (mine === undefined || (mine.fault === 'not-found' && call.verb !== 'create')) return undefined;
     mine.left -= 1;
-    if (mine.fault === 'hang') return new Promise<void>(() => {});
+    if (mine.fault === 'hang') {
+      hung += 1;
+      return new Promise<void>(() => {});
+    }
     // As the real services: the text holds an id that is another one each time.
     throw fails(CODES[mine.fault], `fake: ${mine.fault}`);
   };
@@ -85,6 +89,7 @@ function hook(place: World): Pick<Ground['faults'], 'inject' | 'onWrite'> {
   place.after = call => run(call, 'after');
   return {
     inject: (fault, { writes, times = Number.POSITIVE_INFINITY }) => add(faults, { fault, writes, left: times }),
+    hung: () => hung,
     onWrite: each => add(hooks, each),
   };
 }

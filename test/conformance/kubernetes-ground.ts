@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf, targetOf } from '../../providers/kubernetes/names.ts';
 import { at, put } from '../../src/core/paths.ts';
 import type { Json, JsonObject, Path } from '../../src/core/types.ts';
+import { loadAccess } from '../../src/kube/config.ts';
+import { closeApi, openApi, request } from '../../src/kube/transport.ts';
 import { TRIAL } from '../around.ts';
 import { asAdmin, type ControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
 import { type KubeAct, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
 import { controlPlane } from '../parts/kube/shared.ts';
+import type { RuleHandle } from '../parts/proxy/rules.ts';
 import type { Fault, Faults, Ground } from './subject.ts';
 import { STRANGER } from './verbs.ts';
 
@@ -45,7 +48,26 @@ async function furnish(plane: ControlPlane, kinds: readonly Kind[]): Promise<Pla
   await make(plane, `/apis/${RBAC}/v1/clusterroles`, { apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', ...named('conformance'), rules });
   const binding = { roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'conformance' }, subjects: [{ kind: 'ServiceAccount', ...ACCOUNT }] };
   await make(plane, `/apis/${RBAC}/v1/clusterrolebindings`, { apiVersion: `${RBAC}/v1`, kind: 'ClusterRoleBinding', ...named('conformance'), ...binding });
-  return { plane, kubeconfig: await serviceAccountKubeconfig(plane, ACCOUNT.namespace, ACCOUNT.name) };
+  const kubeconfig = await serviceAccountKubeconfig(plane, ACCOUNT.namespace, ACCOUNT.name);
+  await mayList(kubeconfig, kinds);
+  return { plane, kubeconfig };
+}
+
+/** What a user may do is known a moment after it was written. */
+async function mayList(kubeconfig: string, kinds: readonly Kind[]): Promise<void> {
+  const api = openApi(await loadAccess({ kubeconfig }));
+  for (const kind of kinds)
+    await until(`${kind.plural} may be listed`, () =>
+      request(api, { method: 'GET', path: pathOf(kind) }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  await closeApi(api);
+}
+
+async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 120_000; !(await isTrue()); await sleep(50)) if (performance.now() > endMs) throw new Error(`not in time: ${what}`);
 }
 
 /** A kind of somebody else: of its fields nothing is known here. */
@@ -62,11 +84,11 @@ async function define(plane: ControlPlane, { apiVersion, kind, plural }: Kind): 
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   const head = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata: { name: `${plural}.${group}` } };
   await make(plane, path, { ...head, spec: definition as unknown as JsonObject });
-  for (let tries = 0; tries < 100; tries += 1) {
-    if ((await asAdmin(plane, 'GET', pathOf({ apiVersion, kind, plural }))).status === 200) return;
-    await sleep(50);
-  }
-  throw new Error(`${plural}.${group} is not served`);
+  await until(`${plural}.${group} is served`, async () => (await asAdmin(plane, 'GET', pathOf({ apiVersion, kind, plural }))).status === 200);
+  await until(`${plural}.${group} is listed among the kinds`, async () => {
+    const { body } = await asAdmin(plane, 'GET', `/apis/${apiVersion}`);
+    return ((body.resources ?? []) as { readonly name: string }[]).some(resource => resource.name === plural);
+  });
 }
 
 /** Made unless it is there: other files share the API server. */
@@ -92,7 +114,6 @@ export async function kubernetesGround(kinds: readonly Kind[], granted: readonly
     edit: async (name, path, value) => await edit(place.plane, kinds, name, path, value),
     remove: async name => await remove(place.plane, kinds, name),
     fit: spec => named(spec, id),
-    answersWithinMs: 3_000,
     realMs: 20,
     close: () => proxy.close(),
   };
@@ -146,12 +167,16 @@ const ACTS: Readonly<Record<Fault, KubeAct>> = {
 };
 
 function faultsOf(proxy: KubeProxy): Faults {
+  const hanging: RuleHandle[] = [];
   return {
     calls: () => proxy.calls.map(call => ({ name: `${call.verb} ${call.resource}`, writes: call.mutating })),
     inject: (fault, { writes, times }) => {
       const match = fault === 'not-found' ? { verb: 'create' as const } : { mutating: writes };
-      return proxy.addRule({ match, do: ACTS[fault], ...(times === undefined ? {} : { times }) }).remove;
+      const rule = proxy.addRule({ match, do: ACTS[fault], ...(times === undefined ? {} : { times }) });
+      if (fault === 'hang') hanging.push(rule);
+      return rule.remove;
     },
+    hung: () => hanging.reduce((sum, rule) => sum + rule.hits(), 0),
     onWrite: hook => {
       const removers = [
         proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),

@@ -52,6 +52,8 @@ export interface Faults {
   calls(): readonly Seen[];
   /** The next calls of that sort fail so; all of them without `times`. Returns what takes the fault away. */
   inject(fault: Fault, which: { readonly writes: boolean; readonly times?: number }): () => void;
+  /** How many calls have been left without an answer so far. */
+  hung(): number;
   /** Awaited before a writing call is worked on, and after, before its answer is given. Returns what takes it away. */
   onWrite(hook: (when: 'before' | 'after') => Promise<void> | undefined): () => void;
 }
@@ -71,8 +73,6 @@ export interface Ground {
   fit(spec: JsonObject): JsonObject | undefined;
   /** From now on the ground's time is that of this clock; for grounds whose time can be moved. */
   keepTime?(clock: Pick<Clock, 'now' | 'after'>): void;
-  /** How long an answer takes at most on a busy machine; 500 ms when left out. */
-  readonly answersWithinMs?: number;
   /** Real time to wait between passes. */
   readonly realMs?: number;
   close(): Promise<void>;

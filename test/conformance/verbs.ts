@@ -5,7 +5,7 @@ import { type EngineError, type ErrorCode, isError } from '../../src/core/errors
 import { canonicalSpec } from '../../src/core/match.ts';
 import { at } from '../../src/core/paths.ts';
 import { withDefaults } from '../../src/core/schema.ts';
-import type { Change, Context, Json, JsonObject, Observation, Owner, Path, Present, ResourceType } from '../../src/core/types.ts';
+import type { Change, Context, Json, JsonObject, Observation, Owner, Path, Present, Provider, ResourceType } from '../../src/core/types.ts';
 import { applied } from '../../src/sdk.ts';
 import { INSTANCE } from '../support.ts';
 import type { Ground, Subject } from './subject.ts';
@@ -20,11 +20,11 @@ export interface Hand {
   close(): Promise<void>;
 }
 
-const CALL_MS = 30_000;
+const CALL_MS = 120_000;
 
 /** Connects as somebody else would. */
 export async function handFor({ provider, type }: Pick<Subject, 'provider' | 'type'>, settings: JsonObject): Promise<Hand> {
-  const client = await provider.connect(settings);
+  const client = await patient(provider).connect(settings);
   const context = (depth: 'quick' | 'full' = 'full', signal = AbortSignal.timeout(CALL_MS)): Context => ({
     client,
     signal,
@@ -35,6 +35,19 @@ export async function handFor({ provider, type }: Pick<Subject, 'provider' | 'ty
   });
   const unsupported = provider.unsupported?.(client)[type.type] ?? [];
   return { type, client, classify: provider.classify, context, unsupported, close: () => provider.close(client) };
+}
+
+/** Connects again where nothing answered in time: what is connected may be busy, and that is not what the cases are about. */
+export function patient(provider: Provider): Provider {
+  const connect = async (settings: JsonObject, again = 10): Promise<unknown> => {
+    try {
+      return await provider.connect(settings);
+    } catch (error) {
+      if (again === 0 || codeOf(provider, error) !== 'Timeout') throw error;
+      return await connect(settings, again - 1);
+    }
+  };
+  return { ...provider, connect: settings => connect(settings) };
 }
 
 /** The code of whatever a verb threw. */
@@ -86,7 +99,7 @@ function known({ unsupported }: Hand, seen: Present): Present {
 /** Creates and updates until nothing differs and it is ready. Throws when it does not converge. */
 export async function bring(hand: Hand, name: string, spec: JsonObject, owner: Marks = STRANGER): Promise<Present> {
   let left: readonly Change[] = [];
-  for (let turn = 0; turn < 60; turn += 1) {
+  for (let turn = 0; turn < 200; turn += 1) {
     const seen = await look(hand, name);
     if (seen.kind === 'absent') {
       await tried(hand, () => hand.type.create(hand.context(), name, canonicalOf(hand, spec, owner)));
@@ -112,7 +125,7 @@ async function tried(hand: Hand, run: () => Promise<void>): Promise<void> {
 
 /** Deletes and waits until it is gone. */
 export async function takeAway(hand: Hand, name: string, onDelete: JsonObject = { purge: true }): Promise<void> {
-  for (let turn = 0; turn < 100; turn += 1) {
+  for (let turn = 0; turn < 200; turn += 1) {
     const seen = await look(hand, name);
     if (seen.kind === 'absent') return;
     await tried(hand, () => hand.type.delete(hand.context(), name, seen, onDelete));

@@ -29,6 +29,7 @@ export interface AwsProxy {
 
 interface State {
   readonly upstream: Upstream;
+  readonly now: () => number;
   readonly server: Server;
   readonly closed: Promise<void>;
   readonly close: () => void;
@@ -40,8 +41,8 @@ interface State {
   readonly imitations: ImitationState[];
 }
 
-/** Starts a proxy on a free port of 127.0.0.1 in front of `upstream`, the endpoint of an emulator. */
-export async function startProxy(upstream: string): Promise<AwsProxy> {
+/** Starts a proxy on a free port of 127.0.0.1 in front of `upstream`, the endpoint of an emulator. `now`: the time that imitations go by. */
+export async function startProxy(upstream: string, now: () => number = Date.now): Promise<AwsProxy> {
   let close = () => {};
   const closed = new Promise<void>(resolve => {
     close = resolve;
@@ -49,6 +50,7 @@ export async function startProxy(upstream: string): Promise<AwsProxy> {
   const server = createServer((request, response) => void serve(state, request, response));
   const state: State = {
     upstream: openUpstream(upstream),
+    now,
     server,
     closed,
     close,
@@ -131,7 +133,7 @@ async function carry(state: State, call: Call, request: IncomingMessage, body: B
 async function work(state: State, call: Call, request: IncomingMessage, body: Buffer): Promise<Answer> {
   const outgoing = { method: call.method, path: call.path, headers: request.headers, body };
   const imitations = [...state.imitations];
-  const context = { call, outgoing, ask: (change: Partial<typeof outgoing>) => send(state.upstream, { ...outgoing, ...change }) };
+  const context = { call, outgoing, now: state.now, ask: (change: Partial<typeof outgoing>) => send(state.upstream, { ...outgoing, ...change }) };
   const instead = await runBefore(imitations, context);
   if (instead) return instead;
   const answer = await send(state.upstream, outgoing);

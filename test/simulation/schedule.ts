@@ -144,8 +144,9 @@ function unfenced(recorded: ReadonlySet<string>, { verb, type, name, account }: 
   return recorded.has(identityKey({ scope: `fake:${WORLD}:${account}`, type, name })) ? [] : [`${verb} of ${type} ${name} in ${account} is on no record`];
 }
 
-function stranger({ foreign }: Scene, { verb, type, name }: { verb: string; type: string; name: string }): string[] {
-  if (verb === 'create' || !foreign.has(`${type} ${name}`)) return [];
+/** What others put stands in the account `main`. */
+function stranger({ foreign }: Scene, { verb, type, name, account }: { verb: string; type: string; name: string; account: string }): string[] {
+  if (verb === 'create' || account !== 'main' || !foreign.has(`${type} ${name}`)) return [];
   const thing = thingsOf(world(WORLD), 'main').get(`${type} ${name}`);
   return thing === undefined || thing.token !== 'foreign-token' ? [] : [`${verb} of ${type} ${name}, which is somebody else's`];
 }

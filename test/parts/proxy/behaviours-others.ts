@@ -88,7 +88,7 @@ export const concurrentTagEdits: Handler = {
         "Can't perform multiple operations on a tag simultaneously. Perform the operations sequentially.",
       );
     }
-    context.memory.set(runningKey(context), { until: Date.now() + RUNNING_MS, kept: {} });
+    context.memory.set(runningKey(context), { until: context.now() + RUNNING_MS, kept: {} });
     remember(context);
     return undefined;
   },

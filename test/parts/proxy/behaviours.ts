@@ -10,13 +10,18 @@ export interface Context {
   readonly call: Call;
   readonly outgoing: Outgoing;
   readonly ms: number;
+  /** The time it goes by, ms. */
+  readonly now: () => number;
   /** The thing the call is about, with account and region: the key of most memories. */
   readonly thing: string;
   readonly memory: Map<string, Memory>;
   readonly ask: (change: Partial<Outgoing>) => Promise<Answer>;
 }
 
-/** What a handler remembers of one thing: until when (ms of the wall clock) it pretends, and what it kept for that. */
+/** What all imitations of one call share. */
+type Base = Pick<Context, 'call' | 'outgoing' | 'now' | 'ask'>;
+
+/** What a handler remembers of one thing: until when it pretends, and what it kept for that. */
 export interface Memory {
   readonly until: number;
   readonly kept: Readonly<Record<string, unknown>>;
@@ -142,7 +147,7 @@ export function imitationOf(id: BehaviourId, ms: number = BEHAVIOURS[id].default
 }
 
 /** The answer of the first imitation that answers in place of the emulator. */
-export async function runBefore(imitations: readonly ImitationState[], base: Pick<Context, 'call' | 'outgoing' | 'ask'>): Promise<Answer | undefined> {
+export async function runBefore(imitations: readonly ImitationState[], base: Base): Promise<Answer | undefined> {
   for (const imitation of imitations.filter(one => concerns(one, base.call))) {
     const answer = await imitation.behaviour.handler.before?.(contextOf(imitation, base));
     if (answer) return answer;
@@ -151,7 +156,7 @@ export async function runBefore(imitations: readonly ImitationState[], base: Pic
 }
 
 /** The emulator's answer after all imitations changed it. */
-export async function runAfter(imitations: readonly ImitationState[], base: Pick<Context, 'call' | 'outgoing' | 'ask'>, answer: Answer): Promise<Answer> {
+export async function runAfter(imitations: readonly ImitationState[], base: Base, answer: Answer): Promise<Answer> {
   let current = answer;
   for (const imitation of imitations.filter(one => concerns(one, base.call))) {
     current = (await imitation.behaviour.handler.after?.(contextOf(imitation, base), current)) ?? current;
@@ -163,7 +168,7 @@ function concerns({ behaviour }: ImitationState, call: Call): boolean {
   return behaviour.service === '*' || behaviour.service === call.service;
 }
 
-function contextOf({ ms, memory }: ImitationState, base: Pick<Context, 'call' | 'outgoing' | 'ask'>): Context {
+function contextOf({ ms, memory }: ImitationState, base: Base): Context {
   const { service, account, region, target } = base.call;
   // Bucket names are global: whoever asks, and from wherever, means the same bucket.
   const thing = service === 's3' ? `s3/${target}` : [service, account, region, target].join('/');

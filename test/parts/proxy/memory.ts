@@ -2,14 +2,14 @@ import type { Answer } from './answers.ts';
 import type { Context, Memory } from './behaviours.ts';
 
 /** From now on, for the time of the behaviour, `thing` (default the one of the call) is remembered. */
-export function remember({ memory, ms, thing }: Context, kept: Readonly<Record<string, unknown>> = {}, key: string = thing): void {
-  memory.set(key, { until: Date.now() + ms, kept });
+export function remember({ memory, ms, now, thing }: Context, kept: Readonly<Record<string, unknown>> = {}, key: string = thing): void {
+  memory.set(key, { until: now() + ms, kept });
 }
 
 /** What is remembered of `thing` while its time is not over. */
-export function recall({ memory, thing }: Context, key: string = thing): Memory | undefined {
+export function recall({ memory, now, thing }: Context, key: string = thing): Memory | undefined {
   const found = memory.get(key);
-  if (found && found.until > Date.now()) return found;
+  if (found && found.until > now()) return found;
   memory.delete(key);
   return undefined;
 }
