@@ -128,7 +128,7 @@ function matchOne(setting: Setting, desired: DesiredResource, free: ReadonlySet<
   const problem = specProblem(type, desired, setting);
   if (problem !== undefined) return { kind: 'failed', entry: mine ?? waitingEntry(desired, problem.message), error: problem };
   const wanted: Wanted = { desired, type, link, spec };
-  const mayServe = candidates.filter(entry => isStillMeant(setting, wanted, entry));
+  const mayServe = candidates.filter(entry => isStillMeant(setting, wanted, entry) && (!isLeaving(entry) || isAsWanted(setting, wanted, entry)));
   return matchEntry(setting, wanted, mayServe, inventory) ?? matchNew(setting, wanted, inventory);
 }
 
@@ -153,9 +153,7 @@ function isStillMeant(setting: Setting, wanted: Wanted, entry: OwnedEntry): bool
 function holderOf(setting: Setting, wanted: Wanted, candidates: readonly OwnedEntry[]): OwnedEntry | undefined {
   const same = candidates.filter(entry => entry.id === wanted.desired.id && entry.type === wanted.desired.type);
   const [newest] = same;
-  if (newest === undefined || (same.length === 1 && !isLeaving(newest))) return newest;
-  const asWanted = same.find(entry => isAsWanted(setting, wanted, entry));
-  return asWanted ?? (isLeaving(newest) ? undefined : newest);
+  return same.length < 2 ? newest : (same.find(entry => isAsWanted(setting, wanted, entry)) ?? newest);
 }
 
 /** Known to be what is wanted in all that cannot change: its place, its key and each immutable field, as last seen. */
@@ -240,6 +238,10 @@ function matchNew(setting: Setting, wanted: Wanted, inventory: readonly Inventor
     };
   }
   const holder = inventory.filter(isOwned).find(other => identityKey(other) === identityKey(entry));
+  // In the place of what we made nothing is observed anyway.
+  const isFirst = !inventory.some(other => isOwned(other) && other.id === desired.id && other.origin !== 'Observed' && !isLeaving(other));
+  const unlisted = entry.origin === 'Observed' && isFirst ? listingRefusal(setting, wanted, entry.name) : undefined;
+  if (unlisted !== undefined) return { kind: 'failed', entry: waitingEntry(desired, unlisted.message), error: unlisted };
   if (holder?.id === desired.id && !isStillMeant(setting, wanted, holder))
     return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, unmade: true }, moved: false };
   if (holder !== undefined) {
@@ -279,8 +281,14 @@ function adoptRefusal(setting: Setting, { desired, type, spec }: Wanted, name: s
   // What is known by a natural key cannot be something else, e.g. an object of another namespace.
   if (key !== undefined && key !== name)
     return new EngineError('NotAdoptable', `${desired.id}: ${type.type} ${name} is not what the composition names: ${key}`);
+  return listingRefusal(setting, { desired, type }, name);
+}
+
+/** What is not ours is adopted or observed only if the class lists it. */
+function listingRefusal(setting: Setting, { desired, type }: Pick<Wanted, 'desired' | 'type'>, name: string): EngineError | undefined {
   const listed = setting.adoptable.some(rule => rule.type === type.type && globMatches(rule.name, name));
-  return listed ? undefined : new EngineError('NotAdoptable', `${desired.id}: the class does not allow to adopt ${type.type} ${name}`);
+  const verb = setting.lifecycle.management === 'ObserveOnly' ? 'observe' : 'adopt';
+  return listed ? undefined : new EngineError('NotAdoptable', `${desired.id}: the class does not allow to ${verb} ${type.type} ${name}`);
 }
 
 /** `legacy-*`: a star stands for any text. */

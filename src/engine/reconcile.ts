@@ -88,13 +88,18 @@ async function workClaim(engine: Engine, claim: Claim, definition: ClaimDefiniti
   const choice: Choice = claim.deletionRequested ? { newest: undefined, last: undefined, error: undefined } : await choose(engine, claim);
   const pass = beginPass(engine, claim, definition, stuck);
   const swap = choice.newest !== undefined && choice.last !== undefined ? await heldSwap(pass, choice.newest) : undefined;
-  const served = swap === undefined ? (choice.newest ?? choice.last) : choice.last;
+  const served = swap === undefined ? (choice.newest ?? choice.last) : asCareful(choice.last!, choice.newest!);
   if (served === undefined && !claim.deletionRequested) return await finish(pass, undefined, undefined, choice.error, undefined);
   const turned = await runTurns(pass, served);
   tellTakenBack(engine, claim, turned.outcomes);
   if (claim.deletionRequested) tellUntouched(engine, claim, turned.outcomes);
   if (stuck !== undefined) tellLetGo(engine, claim, turned.outcomes, stuck);
   return await finish(pass, served, turned, choice.error ?? swap?.error, swap ?? heldPlan(turned.plan));
+}
+
+/** The last revision goes on serving; whether anybody is asked is said by the class as it is now. */
+function asCareful(last: Served, newest: Served): Served {
+  return { ...last, selection: { ...last.selection, policy: { ...last.selection.policy, swap: newest.selection.policy.swap } } };
 }
 
 interface Swap {

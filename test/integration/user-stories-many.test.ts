@@ -26,12 +26,13 @@ interface Scene {
   shape: people.Shape;
   account: string;
   grace: number;
+  swap: 'Approve' | 'Automatic' | 'Refuse';
+  naming: string;
   /** By name of a thing: what was wanted when it was made. */
   readonly madeFor: Map<string, string>;
   /** What was wanted at the last look. */
   seen: string;
   readonly putBack: (() => void)[];
-  isAbandoned: boolean;
 }
 
 /** Time that moves only when told to, so that a seed tells the same story again. */
@@ -82,7 +83,10 @@ async function write(scene: Scene): Promise<void> {
   await people.write(scene.story, { ...spec, ...(Object.keys(lifecycle).length === 0 ? {} : { lifecycle }) });
 }
 
-const writeClass = async (scene: Scene): Promise<void> => await people.put(scene.story, people.classWith(scene.composition, { graceSeconds: scene.grace }));
+async function writeClass({ story, composition, grace, swap, naming }: Scene): Promise<void> {
+  story.isAutomatic = swap === 'Automatic';
+  await people.put(story, people.classWith(composition, { graceSeconds: grace, swap }, { naming }));
+}
 
 /** An edit of what is wanted. */
 async function edit(scene: Scene, change: () => void, publish: (scene: Scene) => Promise<void> = write): Promise<void> {
@@ -185,6 +189,29 @@ const ACTS: readonly (readonly [number, Act])[] = [
         async ({ story, account }) => await people.put(story, people.configTo(account)),
       );
       return `account: ${scene.account}`;
+    },
+  ],
+  [
+    1,
+    async scene => {
+      scene.swap = pick(scene.random, ['Approve', 'Automatic', 'Refuse'] as const);
+      await writeClass(scene);
+      return `swap: ${scene.swap}`;
+    },
+  ],
+  [
+    1,
+    async scene => {
+      scene.naming = scene.naming === '' ? 'dev_q-${claim.name}' : '';
+      await writeClass(scene);
+      return `naming: ${scene.naming}`;
+    },
+  ],
+  [
+    1,
+    async ({ story }) => {
+      await story.engine.store.remove({ kind: 'EnvironmentClass', namespace: '', name: 'dev' });
+      return 'no class';
     },
   ],
   [4, approve],
@@ -321,10 +348,11 @@ async function tell(seed: number): Promise<{ breaches: string[]; told: string[] 
     shape: { formerly: ['dead'] },
     account: 'main',
     grace: 0,
+    swap: 'Approve',
+    naming: '',
     madeFor: new Map(),
     seen: '',
     putBack: [],
-    isAbandoned: false,
   };
   try {
     await writeClass(scene);
@@ -336,8 +364,10 @@ async function tell(seed: number): Promise<{ breaches: string[]; told: string[] 
       scene.told.push(await weighted(random, ACTS)(scene));
       await looks(scene);
     }
-    await inOrder(scene);
-    story.breaches.push(...(await isFine(scene)));
+    if (chance(random, 0.7)) {
+      await inOrder(scene);
+      story.breaches.push(...(await isFine(scene)));
+    } else await mended(scene);
     await goes(scene);
   } catch (error) {
     story.breaches.push(String(error));
@@ -361,16 +391,29 @@ async function falseClaims(scene: Scene): Promise<string[]> {
   return isRight && isTimely && hasRest ? [] : [`said to be applied: ${JSON.stringify(spec)}, and is ${JSON.stringify(found?.spec)}`];
 }
 
+/** What keeps everything from being looked at is over. */
+async function mended({ story }: Scene): Promise<void> {
+  Object.assign(story, { blind: false, full: false });
+  await people.annotation(story, 'paused', undefined);
+}
+
 /** Everybody puts back what they changed, and agrees to what that costs. */
 async function inOrder(scene: Scene): Promise<void> {
   const { story } = scene;
   for (const putBack of scene.putBack) putBack();
-  story.blind = false;
-  story.full = false;
-  for (const name of ['paused', 'approve']) await people.annotation(story, name, undefined);
+  await mended(scene);
+  await people.annotation(story, 'approve', undefined);
   await people.put(story, people.line({ formerly: ['dead'] }), people.configTo('main'));
   await edit(scene, () => {
-    Object.assign(scene, { spec: { fifo: false, rest: false, parts: [], visibility: 30 }, lifecycle: {}, composition: 'line', account: 'main', grace: 0 });
+    Object.assign(scene, {
+      spec: { fifo: false, rest: false, parts: [], visibility: 30 },
+      lifecycle: {},
+      composition: 'line',
+      account: 'main',
+      grace: 0,
+      swap: 'Approve',
+      naming: '',
+    });
   });
   await writeClass(scene);
   for (let round = 0; round < 8; round += 1) {

@@ -291,6 +291,19 @@ describe('an approved change that is taken back', () => {
     await goes();
   });
 
+  test('asked for again in another make while it retires, it is made anew beside the old one', async () => {
+    await put(story, classWith('line', { graceSeconds: 600 }));
+    await ask(story, { rest: true });
+    await ask(story);
+    await approve(story);
+    await look(story, 3);
+    await put(story, line({ restFifo: true }));
+    await ask(story, { rest: true });
+    story.engine.clock.skip(1_000_000);
+    await isFine(['dev_one', 'dev_one_rest_1.fifo']);
+    await goes();
+  });
+
   test('a queue that is asked for again while it retires is the same queue', async () => {
     await put(story, classWith('line', { graceSeconds: 600 }));
     await ask(story, { rest: true });
@@ -428,8 +441,16 @@ describe('ObserveOnly', () => {
     await goes();
   });
 
+  test('shows nothing of a stranger’s thing that the class does not list', async () => {
+    stranger('dev_one');
+    expect(ready(await ask(story, only))).toBe('False');
+    expect(synced(await rest(story))).toBe('NotAdoptable');
+    await goes(['dev_one']);
+  });
+
   test('taken off where a stranger’s thing was observed: it is a conflict, not ours', async () => {
     stranger('dev_one');
+    await put(story, classWith('line', {}, { allow: { adopt: [{ type: 'fake/queue', name: 'dev_*' }] } }));
     expect(ready(await ask(story, only))).toBe('True');
     expect(synced(await ask(story))).toBe('Conflict');
     await goes(['dev_one']);
@@ -481,6 +502,14 @@ describe('a status that is lost', () => {
 });
 
 describe('other turns', () => {
+  test('a class that begins to ask is asked for the very next edit', async () => {
+    await put(story, classWith('line', { swap: 'Automatic' }));
+    await ask(story, { rest: true });
+    await put(story, classWith('line'));
+    expect(synced(await ask(story))).toBe('SwapPending');
+    expect(names()).toEqual(['dev_one', 'dev_one_rest']);
+  });
+
   test('deleted while its account is not reached: stalled, with the way out', async () => {
     await ask(story);
     await put(story, configTo('second'));

@@ -31,6 +31,8 @@ export interface Story {
   readonly agreed: Set<string>;
   /** Names that stood in the Secret of the claim: losing them loses something. */
   readonly used: Set<string>;
+  /** The class asks nobody. */
+  isAutomatic: boolean;
   /** Every look fails. */
   blind: boolean;
   /** Every making call fails. */
@@ -59,6 +61,7 @@ export interface Shape {
   readonly formerly?: readonly string[];
   /** One thing more, that holds nothing. */
   readonly extra?: boolean;
+  readonly restFifo?: boolean;
   /** What the main queue waits for. */
   readonly needs?: string;
   /** More fields of the main queue. */
@@ -66,11 +69,11 @@ export interface Shape {
 }
 
 /** `line`: queues. */
-export function line({ rest = 'rest', formerly = [], extra = false, needs, more = {} }: Shape = {}): JsonObject {
+export function line({ rest = 'rest', formerly = [], extra = false, restFifo, needs, more = {} }: Shape = {}): JsonObject {
   return object('Composition', 'line', {
     claim: 'Line',
     resources: [
-      { id: rest, type: 'fake/queue', includeWhen: '${claim.spec.rest}', formerly: [...formerly], spec: { fifo: '${claim.spec.fifo}' } },
+      { id: rest, type: 'fake/queue', includeWhen: '${claim.spec.rest}', formerly: [...formerly], spec: { fifo: restFifo ?? '${claim.spec.fifo}' } },
       {
         id: 'main',
         main: true,
@@ -112,7 +115,7 @@ export function configTo(account: string): JsonObject {
 export async function openStory(clock: SkippingClock = skippingClock()): Promise<Story> {
   endWorld(STORIES);
   const engine = testEngine({ providers: [fake], clock, store: memoryStore(clock) });
-  const story: Story = { engine, key: LINE, breaches: [], agreed: new Set(), used: new Set(), blind: false, full: false };
+  const story: Story = { engine, key: LINE, breaches: [], agreed: new Set(), used: new Set(), isAutomatic: false, blind: false, full: false };
   const place = world(STORIES);
   place.clock = { now: () => clock.now(), after: (ms, run) => clock.after(ms, run) };
   place.before = call => watch(story, call);
@@ -271,5 +274,6 @@ async function watch(story: Story, call: WorldCall): Promise<void> {
   if (call.verb !== 'delete') return;
   if (lifecycle.deletion === 'Retain' && deletionTimestamp !== undefined) breaches.push(`${what} under Retain`);
   const holds = found?.type === 'fake/queue' || found?.type === 'fake/store';
-  if (deletionTimestamp === undefined && holds && story.used.has(call.name) && !story.agreed.has(call.name)) breaches.push(`${what}, which nobody agreed to`);
+  if (deletionTimestamp === undefined && holds && !story.isAutomatic && story.used.has(call.name) && !story.agreed.has(call.name))
+    breaches.push(`${what}, which nobody agreed to`);
 }
