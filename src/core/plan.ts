@@ -5,7 +5,7 @@ import { identityKey, isLeaving, isNotOlder, isOwned, type Match, matchAll, owne
 import { judge } from './ownership.ts';
 import { removeSteps } from './remove.ts';
 import { stepFor } from './step.ts';
-import { blocked, mayRetire, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
 import type { Action, InventoryEntry, Json, Observed, OwnedEntry, Plan, Rendering } from './types.ts';
 
 export type { PlanInput } from './turn.ts';
@@ -112,10 +112,15 @@ function orphanStep(input: PlanInput, rendering: Rendering, places: Places, entr
   if (undecided !== undefined) return waiting(entry, undecided.on, undecided.message);
   const observed = input.observed.get(identityKey(entry));
   if (entry.phase === 'Intended' && !isFoundAgain(input, entry, observed)) return removeSteps(input, [entry])[0]!;
-  const refusal = mayRetire(input, { ...entry, phase: 'Present' }, `${entry.type} ${entry.name} is no longer declared`, places.get(entry.id) ?? '');
+  if (observed?.kind === 'absent') return missedStep(input, entry) ?? removeSteps(input, [entry])[0]!;
+  const seen = observed?.kind === 'present' ? observed : undefined;
+  const kept = seen === undefined ? entry : withoutMissing(entry);
+  const refusal = mayRetire(input, { ...kept, phase: 'Present' }, `${entry.type} ${entry.name} is no longer declared`, places.get(entry.id) ?? '');
   if (refusal !== undefined) return refusal;
-  return { entries: [entry], actions: [{ kind: 'keep', entry, desired: undefined, seen: observed?.kind === 'present' ? observed : undefined, drift: [] }] };
+  return { entries: [kept], actions: [{ kind: 'keep', entry: kept, desired: undefined, seen, drift: [] }] };
 }
+
+const withoutMissing = ({ missing: _, ...entry }: OwnedEntry): OwnedEntry => entry;
 
 /**
  * What is only intended was never made as far as we know: what stands there is a stranger's, or came of a call whose answer was lost and served

@@ -4,14 +4,12 @@ import { EngineError } from './errors.ts';
 import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, ownerFor, pinsFor, type Wanted } from './match.ts';
 import { judge } from './ownership.ts';
 import { head } from './paths.ts';
-import { blocked, mayRetire, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
 import type { Action, Change, DriftRow, OwnedEntry, Present } from './types.ts';
 
 type Matched = Extract<Match, { kind: 'entry' | 'new' }>;
 type Seen = Present & { readonly secrets: Readonly<Record<string, string>> };
 
-/** How long a missing thing must stay missing before it is believed gone. */
-const CONFIRM_MS = 2_000;
 /** Corrections of one path within an hour that make it contested. */
 const CONTESTED_AT = 3;
 const HOUR_MS = 3_600_000;
@@ -88,10 +86,9 @@ function absentStep(input: PlanInput, wanted: Wanted, before: OwnedEntry, ready:
 
 /** Present before, absent now. Twice seen, it is gone; what held data is not made again silently. */
 function lostStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
-  const missing = entry.missing ?? input.now;
-  const until = Date.parse(missing) + CONFIRM_MS;
-  const noted = { ...entry, missing };
-  if (Date.parse(input.now) < until) return waiting(noted, entry.id, `${entry.name} is not there; looking again`, new Date(until).toISOString());
+  const unsure = missedStep(input, entry);
+  if (unsure !== undefined) return unsure;
+  const noted = { ...entry, missing: entry.missing ?? input.now };
   if (entry.holds === 'data' && !input.policy.recreateLost && !input.recreate)
     return blocked(noted, new EngineError('Lost', `${entry.id}: ${entry.type} ${entry.name} held data and is gone`));
   if (input.lifecycle.drift === 'Report' && !input.recreate)

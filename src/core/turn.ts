@@ -50,6 +50,17 @@ export function waiting(before: InventoryEntry, on: string, message: string, unt
   return { entries: [entry], actions: [{ kind: 'wait', entry, on, message, until }] };
 }
 
+/** How long a missing thing must stay missing before it is believed gone. */
+const CONFIRM_MS = 2_000;
+
+/** Undefined once an absent thing was missed for long enough to be believed gone; else the step that notes since when, and looks again. */
+export function missedStep(input: PlanInput, entry: OwnedEntry): Step | undefined {
+  const missing = entry.missing ?? input.now;
+  const until = Date.parse(missing) + CONFIRM_MS;
+  if (Date.parse(input.now) >= until) return undefined;
+  return waiting({ ...entry, missing }, entry.id, `${entry.name} is not there; looking again`, new Date(until).toISOString());
+}
+
 /**
  * Undefined when the entry may go; else the step that keeps it and says why. What holds something goes only with an approval of what takes its
  * place (`place`, '' for nothing), unless the claim never worked with it.
