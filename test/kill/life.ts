@@ -63,7 +63,8 @@ interface Ended {
   readonly text: string;
 }
 
-const CHILD_MS = 90_000;
+/** The end of all patience, later than the child's own. */
+const CHILD_MS = 300_000;
 
 /** Lives it. Stops after the first phase with something wrong. */
 export async function live(plan: Plan): Promise<Lived[]> {
