@@ -17,10 +17,10 @@ export async function untilRefused(options: RunOptions, args: readonly string[],
   await until(async () => (await runTool('kubectl', options, args)).stderr.includes(text), `nobody refuses to ${args.join(' ')}`);
 }
 
-/** What the engine of this namespace needs, by each of the roles it is bound to. */
+/** What the engine of this namespace needs, by each of the roles it is bound to; of kinds that are there before it runs. */
 export function engineNeeds(namespace: string): string[] {
-  const everywhere = ['list claimdefinitions.plinth.dev', 'create secrets', 'patch queues.plinth.dev'];
-  return [...everywhere.map(ask => `${ask} -A`), `update leases.coordination.k8s.io -n ${namespace}`];
+  const ofClaims = 'delete customresourcedefinitions.apiextensions.k8s.io/queues.plinth.dev';
+  return ['list claimdefinitions.plinth.dev -A', ofClaims, `update leases.coordination.k8s.io -n ${namespace}`];
 }
 
 async function until(isSo: () => Promise<boolean>, otherwise: string): Promise<void> {
