@@ -1,8 +1,10 @@
 /** What bad input gets: every problem with file:line:column, the same words from `validate` and `up`, and nothing applied. */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { BUNDLE } from './build.ts';
 import { everything } from './cloud.ts';
 import { type Cloudy, plinth, sharedWorkplace, type Workplace, workplace, write } from './plinth.ts';
 
@@ -130,10 +132,10 @@ test('an evil regular expression is run in linear time', async () => {
     'bad.yaml',
     `apiVersion: plinth.dev/v1alpha1\nkind: Composition\nmetadata: {name: queue-sqs}\nspec:\n  claim: Queue\n  connection: {uri: u, arn: a, queue: q, region: r}\n  outputs: {arn: a, url: u, name: n}\n  resources:\n    - id: a\n      type: aws/sqs-queue\n      ${evil}\n---\n${claim('Queue', '{}', `${'a'.repeat(60)}-b`)}`,
   );
-  const began = Date.now();
-  const { code } = await plinth(place, ['render', 'bad.yaml', '--class', 'local']);
-  expect(code).toBe(0);
-  expect(Date.now() - began).toBeLessThan(10_000);
+  // Ten seconds of the processor, however busy it is with others.
+  const command = ['-c', 'ulimit -t 10 && exec "$0" "$@"', process.execPath, BUNDLE, 'render', 'bad.yaml', '--class', 'local'];
+  const { status, signal, stderr } = spawnSync('sh', command, { cwd: place.folder, env: { ...process.env, ...place.env }, encoding: 'utf8' });
+  expect([status, signal], stderr).toEqual([0, null]);
 });
 
 test('the command line itself: exit code 2 and what to do', async () => {
@@ -200,7 +202,12 @@ test.each<[string, string, string[], RegExp]>([
 test('an endpoint that is down: named, tried again until --timeout, and other claims go on', async () => {
   const place = await sharedWorkplace();
   const config = `apiVersion: plinth.dev/v1alpha1\nkind: ProviderConfig\nmetadata: {name: down}\nspec: {provider: localstack, settings: {endpoint: "http://127.0.0.1:1"}}\n`;
-  const { said, code } = await upWith(place, `${config}---\n${environmentClass('mine', queueBy('queue-sqs', 'down'))}`, ['--class', 'mine', '--timeout', '5s']);
+  const { said, code } = await upWith(place, `${config}---\n${environmentClass('mine', queueBy('queue-sqs', 'down'))}`, [
+    '--class',
+    'mine',
+    '--timeout',
+    '15s',
+  ]);
   expect(said).toMatch(/Queue\/orders.*127\.0\.0\.1:1.*\(Unreachable\)/);
   expect(said).toContain('(TimedOut)');
   expect(code).toBe(1);
@@ -243,7 +250,7 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
     '--class',
     'mine',
     '--timeout',
-    answer === undefined ? '25s' : '8s',
+    answer === undefined ? '40s' : '15s',
   ]);
   close();
   expect(said).toMatch(says);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/types.ts';
 import { part } from '../parts/emulators.ts';
+import { untilMay } from '../parts/kube/allowed.ts';
 import { kubeconfigFor } from '../parts/kube/control-plane.ts';
 import { object } from '../support.ts';
 import { makeQueue } from './cloud.ts';
@@ -9,6 +10,7 @@ import {
   apply,
   claim,
   onCluster,
+  PATIENCE_MS,
   startController,
   startTestCluster,
   stopTestCluster,
@@ -58,6 +60,9 @@ withKubernetes('status lists one namespace, or all; as data it is what a laptop 
 });
 
 withKubernetes('trace and explain tell one claim from top to bottom', async () => {
+  // Events are sent after what they tell of.
+  const told = async (): Promise<string> => await onCluster(cluster, 'get', 'events', '-n', 'shop', '-o', 'name', '--field-selector', 'reason=Available');
+  await expect.poll(told, { timeout: PATIENCE_MS }).not.toBe('');
   const { stdout } = await verb('trace', 'queue/orders', '-n', 'shop');
   expect(stdout).toContain('Queue/orders in shop: ready');
   expect(stdout).toContain('shop_orders_deadLetter');
@@ -76,6 +81,7 @@ withKubernetes('a tenant with view rights reads the same', async () => {
   await onCluster(cluster, 'create', 'clusterrole', 'kinds', ...admin);
   await onCluster(cluster, 'create', 'clusterrolebinding', 'kinds', '--clusterrole=kinds', '--user=ann');
   const kubeconfig = await kubeconfigFor(cluster.plane, 'ann');
+  await untilMay(kubeconfig, 'list tables.plinth.dev -n shop', 'list environmentclasses.plinth.dev');
   const asAnn = (...args: string[]): Promise<Result> => plinth(workplace(), [...args, '--kubeconfig', kubeconfig, '-n', 'shop']);
   expect((await asAnn('status')).stdout).toContain('Queue/orders');
   expect((await asAnn('trace', 'Queue/orders')).code).toBe(0);
@@ -113,10 +119,11 @@ withKubernetes('plan shows what a change would do; of an admin object, for every
 });
 
 withKubernetes('recreate and approve say when there is nothing to do', async () => {
-  const { stdout, code } = await verb('recreate', 'Table/customers', '-n', 'shop', '--timeout', '60s');
+  const { stdout, code } = await verb('recreate', 'Table/customers', '-n', 'shop', '--timeout', '180s');
   expect(stdout).toContain('Table/customers: ready');
   expect(code).toBe(0);
-  expect(await onCluster(cluster, 'get', 'table', 'customers', '-n', 'shop', '-o', 'jsonpath={.metadata.annotations}')).not.toContain('recreate');
+  const annotations = (): Promise<string> => onCluster(cluster, 'get', 'table', 'customers', '-n', 'shop', '-o', 'jsonpath={.metadata.annotations}');
+  await expect.poll(annotations, { timeout: PATIENCE_MS }).not.toContain('recreate');
   const refused = await verb('approve', 'Table/customers', '-n', 'shop', '--plan', 'abc');
   expect(refused.code).toBe(2);
   expect(refused.said).toContain('no change of Table/customers waits for approval');
@@ -142,16 +149,16 @@ withKubernetes(
       (JSON.parse(await onCluster(cluster, 'get', 'queue', 'held', '-n', 'guarded', '-o', 'json')) as { status: { pendingPlan?: { hash: string } } }).status;
     await untilTrue(
       async () => (await read()).pendingPlan !== undefined,
-      30_000,
+      PATIENCE_MS,
       () => cluster.controllers[0]!.log.slice(-3_000),
     );
     const { hash } = (await read()).pendingPlan!;
     expect((await verb('status', '-n', 'guarded')).stdout).toContain(`approve Queue/held --plan ${hash}`);
-    const { code, said } = await verb('approve', 'Queue/held', '-n', 'guarded', '--plan', hash, '--timeout', '90s');
+    const { code, said } = await verb('approve', 'Queue/held', '-n', 'guarded', '--plan', hash, '--timeout', '180s');
     expect(said).toContain('Queue/held: ready');
     expect(code).toBe(0);
   },
-  180_000,
+  600_000,
 );
 
 withKubernetes(
@@ -161,23 +168,23 @@ withKubernetes(
     expect((await verb('orphans')).stdout).toContain('no orphans');
     await apply(cluster, claim('Queue', 'shop', 'left', { lifecycle: { deletion: 'Retain' } }));
     await untilClaimReady(cluster, 'queue', 'shop', 'left');
-    await onCluster(cluster, 'delete', 'queue', 'left', '-n', 'shop', '--timeout=30s');
+    await onCluster(cluster, 'delete', 'queue', 'left', '-n', 'shop', '--timeout=120s');
     const { stdout, code } = await verb('orphans');
     expect(stdout).toMatch(/aws\/sqs-queue +shop_left +Queue\/left queue +shop/);
     expect(stdout).not.toContain('nobodys');
     expect(code).toBe(3);
   },
-  60_000,
+  300_000,
 );
 
 withKubernetes(
   'abandon lets a claim go',
   async () => {
-    const { stdout, code } = await verb('abandon', 'Queue/orders', '-n', 'shop', '--timeout', '60s');
+    const { stdout, code } = await verb('abandon', 'Queue/orders', '-n', 'shop', '--timeout', '180s');
     expect(stdout).toContain('Queue/orders is gone');
     expect(code).toBe(0);
   },
-  90_000,
+  300_000,
 );
 
 withKubernetes('doctor tells what is there and who works', async () => {

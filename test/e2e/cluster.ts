@@ -1,6 +1,5 @@
 /** A cluster for one file of stories: a control plane of its own with Plinth's kinds, the emulator of the run, and controllers as processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../../src/core/types.ts';
 import { applyAdminCrds } from '../../src/engine/definitions-settle.ts';
@@ -29,7 +28,7 @@ export interface TestCluster {
 /** A process of `plinth controller`. */
 export interface Controller {
   readonly child: ChildProcess;
-  /** `http://127.0.0.1:port` of health and metrics. */
+  /** `http://127.0.0.1:port` of health and metrics; where nobody answers until it has said where they are. */
   readonly url: string;
   /** Everything it logged. */
   log: string;
@@ -44,7 +43,7 @@ export async function startTestCluster(): Promise<TestCluster> {
   const api = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }));
   await applyAdminCrds({ api, version: '1.0.0', now: () => new Date().toISOString(), log: () => undefined });
   await closeApi(api);
-  await onCluster(cluster, 'wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  await onCluster(cluster, 'wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s');
   await onCluster(cluster, 'create', 'namespace', ENGINE_NAMESPACE);
   await apply(cluster, ...shipped({ accessKeyId: cluster.account, secretAccessKey: 'test' }).map(object => atEmulator(object, proxy.endpoint)));
   return cluster;
@@ -88,15 +87,24 @@ export function claim(kind: string, namespace: string, name: string, spec: JsonO
   return { apiVersion: 'plinth.dev/v1alpha1', kind, metadata: { name, namespace }, spec };
 }
 
+/** Of a controller that has not said where it is. */
+const NOWHERE = 'http://127.0.0.1:9';
+
 /** Starts a controller and returns at once; it goes with the cluster. */
 export async function startController(cluster: TestCluster, args: readonly string[] = []): Promise<Controller> {
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
-  const flags = ['--kubeconfig', cluster.plane.adminKubeconfig, '--metrics-address', address, '--log-level', 'debug', ...args];
+  // It takes a free port itself: one that was chosen here could be another's by then.
+  const flags = ['--kubeconfig', cluster.plane.adminKubeconfig, '--metrics-address', '127.0.0.1:0', '--log-level', 'debug', ...args];
   const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', AWS_EC2_METADATA_DISABLED: 'true' };
   const child = spawn(process.execPath, [...nodeOptions(), BUNDLE, 'controller', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<number>(resolve => child.once('close', code => resolve(code ?? -1)));
-  const controller: Controller = { child, url: `http://${address}`, log: '', ended };
+  const controller = {
+    child,
+    log: '',
+    ended,
+    get url(): string {
+      return /health and metrics at (http:[^"]+)"/.exec(this.log)?.[1] ?? NOWHERE;
+    },
+  };
   const hear = (chunk: Buffer): void => {
     controller.log += chunk.toString();
   };
@@ -106,18 +114,19 @@ export async function startController(cluster: TestCluster, args: readonly strin
   return controller;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
+/** What it logged, without a line that has not come whole. */
+export function linesOf({ log }: Pick<Controller, 'log'>): Record<string, unknown>[] {
+  return log
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line) as Record<string, unknown>);
 }
 
+/** As long as anybody would wait for what is no requirement. */
+export const PATIENCE_MS = 120_000;
+
 /** Waits until it works or waits for its turn. Throws with its log when it ends or takes too long. */
-export async function untilReady(controller: Controller, ms = 30_000): Promise<void> {
+export async function untilReady(controller: Controller, ms = PATIENCE_MS): Promise<void> {
   const what = async (): Promise<boolean> => (await fetch(`${controller.url}/readyz`).catch(() => undefined))?.status === 200;
   await untilTrue(what, ms, () => `the controller is not ready:\n${controller.log.slice(-3_000)}`);
 }
@@ -136,7 +145,7 @@ export async function untilTrue(isTrue: () => Promise<boolean>, ms: number, othe
 }
 
 /** Waits until a claim is ready for its newest generation. */
-export async function untilClaimReady(cluster: TestCluster, kind: string, namespace: string, name: string, ms = 30_000): Promise<void> {
+export async function untilClaimReady(cluster: TestCluster, kind: string, namespace: string, name: string, ms = PATIENCE_MS): Promise<void> {
   let last = '';
   const isReady = async (): Promise<boolean> => {
     last = await onCluster(cluster, 'get', kind, name, '-n', namespace, '-o', 'json').catch(String);

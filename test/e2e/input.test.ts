@@ -4,7 +4,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { everything } from './cloud.ts';
-import { copyShop, endOf, plinth, sharedWorkplace, start, status, workplace, write } from './plinth.ts';
+import { copyShop, endOf, plinth, saying, sharedWorkplace, start, status, workplace, write } from './plinth.ts';
 
 const QUEUE = 'apiVersion: plinth.dev/v1alpha1\nkind: Queue\nmetadata: {name: orders}\nspec: {}\n';
 const DEPLOYMENT = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {}\n';
@@ -74,7 +74,7 @@ test('Ctrl-C in the middle: says that the state is consistent, and the next run 
   write(place, 'down.yaml', config);
   const child = start(place, ['up', 'down.yaml', 'shop', '--class', 'local']);
   const ended = endOf(child);
-  await new Promise<void>(resolve => child.stderr?.on('data', (chunk: Buffer) => chunk.includes('Queue/orders') && resolve()));
+  await saying(child, 'Queue/orders');
   child.kill('SIGINT');
   const { code, stderr } = await ended;
   expect(stderr).toContain('Interrupted. The state is consistent: what was begun is on record. Run the same command again to go on.');

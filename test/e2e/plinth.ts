@@ -45,7 +45,7 @@ export function workplace(name = 'shop'): Workplace {
   const outer = mkdtempSync(join(tmpdir(), 'plinth e2e-'));
   const folder = join(outer, name);
   mkdirSync(folder);
-  const place = { folder, env: { PLINTH_STATE_HOME: join(outer, 'home'), PLINTH_TIMEOUT: '60s', NO_COLOR: '1' } };
+  const place = { folder, env: { PLINTH_STATE_HOME: join(outer, 'home'), PLINTH_TIMEOUT: '180s', NO_COLOR: '1' } };
   open.push(place);
   return place;
 }
@@ -119,6 +119,18 @@ export function endOf(child: ChildProcess): Promise<Result> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', code => resolve({ code: code ?? -1, stdout, stderr, said }));
+  });
+}
+
+/** Waits until a started bundle has said this on stderr. Rejects when it ends before. */
+export function saying(child: ChildProcess, text: string): Promise<void> {
+  let said = '';
+  return new Promise((resolve, reject) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      if (said.includes(text)) resolve();
+    });
+    child.once('close', code => reject(new Error(`it ended with ${code} and never said ${text}: ${said}`)));
   });
 }
 

@@ -2,8 +2,9 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { isProcessAlive } from '../../src/cli/emulator.ts';
 import { everything, makeQueue, queue, WHOLE_SHOP } from './cloud.ts';
-import { copyShop, endOf, plinth, sharedWorkplace, start, status, type Workplace, workplace, write } from './plinth.ts';
+import { copyShop, endOf, plinth, saying, sharedWorkplace, start, status, type Workplace, workplace, write } from './plinth.ts';
 
 const SHOP = ['config.yaml', 'shop'];
 /** Nothing is read-only to root: then the program runs as nobody. */
@@ -25,7 +26,7 @@ test('a second engine on one state folder is refused by name, and readers are no
   const place = await shopUp();
   const watching = start(place, ['up', ...SHOP, '--watch']);
   const ended = endOf(watching);
-  await new Promise<void>(resolve => watching.stderr?.on('data', (chunk: Buffer) => chunk.includes('watching') && resolve()));
+  await saying(watching, 'watching');
   const second = await plinth(place, ['up', ...SHOP]);
   expect(second.stderr).toMatch(
     new RegExp(`\\.plinth is in use by process ${watching.pid} since .* \\(StateLocked\\)\\n  wait for it or stop it, or use --state DIR`),
@@ -43,7 +44,7 @@ test('a run that was killed leaves no lock that counts', async () => {
   const place = await shopUp();
   const watching = start(place, ['up', ...SHOP, '--watch']);
   const ended = endOf(watching);
-  await new Promise<void>(resolve => watching.stderr?.on('data', (chunk: Buffer) => chunk.includes('watching') && resolve()));
+  await saying(watching, 'watching');
   watching.kill('SIGKILL');
   await ended;
   const { code, stdout } = await plinth(place, ['up', ...SHOP]);
@@ -146,6 +147,7 @@ test('an emulator that was killed is started again and what it forgot is made ag
   await plinth(place, ['up', 'shop', '--class', 'local']);
   const { pid, endpoint } = JSON.parse(readFileSync(stateFile(place, 'emulator.json'), 'utf8')) as { pid: number; endpoint: string };
   process.kill(pid, 'SIGKILL');
+  await expect.poll(() => isProcessAlive(pid)).toBe(false);
   const { code, said } = await plinth(place, ['up', 'shop']);
   expect(said).toContain(`started an AWS emulator at ${endpoint}`);
   expect(said).toContain('4 of 4 claims ready.');

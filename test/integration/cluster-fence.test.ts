@@ -37,7 +37,7 @@ afterEach(async () => {
   await engine.stop();
 });
 
-const until = async (check: () => void | Promise<void>) => await vi.waitFor(check, { timeout: 30_000, interval: 50 });
+const until = async (check: () => void | Promise<void>) => await vi.waitFor(check, { timeout: 120_000, interval: 50 });
 const claim = (visibilityTimeoutSeconds: number): JsonObject => ({
   apiVersion: 'plinth.dev/v1alpha1',
   kind: 'Queue',

@@ -1,4 +1,5 @@
 /** Where the engine's tests in a cluster begin: a control plane of their own with Plinth's kinds, and an account of the emulator behind class `local`. */
+import { TRIES } from '../kill/cloud.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
 import { clients } from '../parts/proxy/test-clients.ts';
@@ -22,7 +23,7 @@ export async function openGround(): Promise<ClusterGround> {
   const [plane, { endpoint }, key] = [await startControlPlane(), await miniStack(), account()];
   const proxy = await startProxy(endpoint);
   const home = await openClusterHome(plane, { endpoint: proxy.endpoint, accessKeyId: key });
-  const cloud = clients(endpoint, key);
+  const cloud = clients(endpoint, key, TRIES);
   const close = async (): Promise<void> => {
     for (const client of Object.values(cloud)) client.destroy();
     await home.close();

@@ -42,7 +42,7 @@ const key = (kind: string, namespace: string, name: string): ClaimKey => ({ kind
 const PLURALS: Readonly<Record<string, string>> = { Queue: 'queues', Topic: 'topics', Bucket: 'buckets', Table: 'tables' };
 const place = ({ kind, namespace, name }: ClaimKey, subresource = ''): string =>
   pathOf({ group: 'plinth.dev', version: 'v1alpha1', plural: PLURALS[kind]!, kind, namespaced: true }, namespace, name, subresource);
-const until = async <T>(check: () => T | Promise<T>): Promise<T> => await vi.waitFor(check, { timeout: 60_000, interval: 100 });
+const until = async <T>(check: () => T | Promise<T>): Promise<T> => await vi.waitFor(check, { timeout: 120_000, interval: 100 });
 const ready = async (claimKey: ClaimKey) => await until(async () => expect(await conditionOf(home, claimKey, 'Ready')).toBe('True'));
 const gone = async (claimKey: ClaimKey) => await until(async () => expect(await home.admin.get(claimKey)).toBeUndefined());
 const statusOf = async (claimKey: ClaimKey) => (await home.admin.get(claimKey))!['status'] as unknown as ClaimStatus;
@@ -58,6 +58,16 @@ const topics = async (part: string): Promise<string[]> =>
   ((await cloud.sns.send(new ListTopicsCommand({}))).Topics ?? []).map(topic => topic.TopicArn!).filter(arn => arn.includes(part));
 const buckets = async (prefix: string): Promise<string[]> =>
   ((await cloud.s3.send(new ListBucketsCommand({}))).Buckets ?? []).map(bucket => bucket.Name!).filter(name => name.startsWith(prefix));
+
+/** What was logged that begins so. Once: a pass that loses a race with another writer says it again. */
+const toldOf = (logged: readonly string[], begin: string): string[] => [...new Set(logged.filter(line => line.startsWith(begin)))];
+/** What somebody with the right to it writes into the status, as kubectl does it; again when the engine has written meanwhile. */
+async function replaceStatus(claimKey: ClaimKey, status: JsonObject): Promise<void> {
+  await until(async () => {
+    const input = JSON.stringify({ ...(await home.admin.get(claimKey))!, status });
+    await kubectl({ kubeconfig: plane.adminKubeconfig, input }, 'replace', '--subresource=status', '-f', '-');
+  });
+}
 
 const deleteNamespace = async (name: string) => await request(home.api, { method: 'DELETE', path: `/api/v1/namespaces/${name}` });
 const namespaceGone = async (name: string) =>
@@ -132,7 +142,7 @@ test('what only a person could delete does not hold a namespace up: it is kept, 
   expect(await buckets('full-')).toEqual([name]);
   const tags = (await cloud.s3.send(new GetBucketTaggingCommand({ Bucket: name }))).TagSet ?? [];
   expect(tags).toContainEqual({ Key: 'plinth.dev/retained', Value: 'true' });
-  expect(logged.filter(line => line.startsWith('warn the namespace full is being deleted'))).toEqual([
+  expect(toldOf(logged, 'warn the namespace full is being deleted')).toEqual([
     expect.stringContaining(`NotEmpty), so it is kept: bucket (aws/s3-bucket ${name})`),
   ]);
 });
@@ -220,9 +230,7 @@ test('whatever somebody writes into a status, the engine sets it right and touch
     { ...(good as unknown as JsonObject), conditions: [], drift: [{ resource: 'x', path: 'a[[', detectedAt: time }], pendingPlan: { hash: 'x', summary: [] } },
   ];
   for (const status of lies) {
-    const live = (await home.admin.get(mine))!;
-    const input = JSON.stringify({ ...live, status });
-    await kubectl({ kubeconfig: plane.adminKubeconfig, input }, 'replace', '--subresource=status', '-f', '-');
+    await replaceStatus(mine, status);
     await until(async () => {
       const now = await statusOf(mine);
       expect(
@@ -267,5 +275,5 @@ test('a CRD that is deleted takes its claims, and what they made is kept, marked
   await request(home.api, { method: 'DELETE', path });
   await until(async () => await expect(request(home.api, { method: 'GET', path })).rejects.toMatchObject({ code: 'NotFound' }));
   expect(await topics('kinds_events')).toHaveLength(1);
-  expect(logged.filter(line => line.startsWith('warn the kind Topic is being deleted'))).toHaveLength(1);
+  expect(toldOf(logged, 'warn the kind Topic is being deleted')).toHaveLength(1);
 });

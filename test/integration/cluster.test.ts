@@ -39,7 +39,7 @@ const queue = (name: string, spec: JsonObject = {}): JsonObject => ({
   metadata: { name, namespace: NAMESPACE },
   spec,
 });
-const until = async <T>(check: () => T | Promise<T>): Promise<T> => await vi.waitFor(check, { timeout: 30_000, interval: 50 });
+const until = async <T>(check: () => T | Promise<T>): Promise<T> => await vi.waitFor(check, { timeout: 120_000, interval: 50 });
 const ready = async (key: ClaimKey) => await until(async () => expect(await conditionOf(home, key, 'Ready')).toBe('True'));
 const gone = async (key: ClaimKey) => await until(async () => expect(await home.admin.get(key)).toBeUndefined());
 const writes = () => home.proxy.calls.filter(call => call.mutating).map(call => `${call.verb} ${[call.resource, call.subresource].filter(Boolean).join('/')}`);
@@ -49,6 +49,8 @@ test('a Queue with a dead letter becomes ready in four writes and one Event, and
   const engine = await start({ pollMs: 500 });
   await home.admin.put(queue('first'));
   await ready({ ...orders, name: 'first' });
+  // Its Event comes last, and would be counted with what comes now.
+  await until(() => expect(home.proxy.count({ mutating: true, resource: 'events' })).toBe(1));
   home.proxy.reset();
   await home.admin.put(queue('orders', { deadLetter: { maxReceives: 5 } }));
   await ready(orders);
@@ -90,7 +92,8 @@ test('drift is mended; a Secret that people edit or delete comes back at once; a
   await until(async () => expect(await seconds()).toBe('40'));
   await running!.stop();
   await start({ pollMs: 600_000 });
-  await until(() => expect(running!.passes.get('Queue/shop/orders')).toBe(1));
+  await until(() => expect(running!.passes.get('Queue/shop/orders')).toBeGreaterThanOrEqual(1));
+  await until(() => expect(running!.controller.queue.running.size).toBe(0));
   const secret = pathOf(SECRETS, NAMESPACE, 'orders-queue');
   await request(home.api, { method: 'PATCH', path: secret, contentType: MERGE_PATCH, body: { data: { uri: Buffer.from('elsewhere').toString('base64') } } });
   await until(async () =>

@@ -49,7 +49,7 @@ const store: Pick<Store, 'list' | 'emit'> = {
 };
 
 /** A kind whose last claim goes is looked after by the API server every few seconds. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 /** Settles as the queue does: until nothing more is asked. */
 async function settle(name: string, version = '1.0.0'): Promise<JsonObject> {
@@ -75,7 +75,7 @@ beforeAll(async () => {
   plane = await startControlPlane();
   api = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }));
   await applyAdminCrds(settling());
-  await cluster('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  await cluster('wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s');
   await apply(...EMBEDDED);
 });
 afterAll(async () => {

@@ -71,7 +71,7 @@ test('while claims exist it is not uninstalled, and says which', async () => {
   const { claimCrd } = await import('../../src/core/crd.ts');
   const { parseDefinition } = await import('../../src/core/parse.ts');
   await apply(claimCrd(parseDefinition(definition), '0.1.0'));
-  await admin('wait', '--for=condition=Established', 'crd/queues.plinth.dev', '--timeout=30s');
+  await admin('wait', '--for=condition=Established', 'crd/queues.plinth.dev', '--timeout=120s');
   for (const name of ['a', 'b']) await apply(object('Queue', name, {}, 'default'));
   for (const more of [[], ['--kinds']]) {
     const { code, stderr } = plinth('uninstall', ...more);
@@ -93,7 +93,7 @@ test('uninstall takes what runs and leaves the kinds; with --kinds these go too'
   await admin('get', 'composition', 'queue-sqs');
   await admin('patch', 'composition', 'queue-sqs', '--type=merge', '-p', JSON.stringify({ metadata: { finalizers: [IN_USE] } }));
   expect(plinth('uninstall', '--kinds').code).toBe(0);
-  await expect.poll(() => admin('get', 'crd', '-o', 'name'), { timeout: 30_000 }).toBe('');
+  await expect.poll(() => admin('get', 'crd', '-o', 'name'), { timeout: 120_000 }).toBe('');
   await admin('get', 'namespace', SYSTEM);
 });
 

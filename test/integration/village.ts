@@ -16,6 +16,7 @@ import { type MemoryStore, memoryStore } from '../../src/engine/store-memory.ts'
 import { newTracker, track } from '../../src/engine/tracker.ts';
 import { shipped } from '../kill/admin.ts';
 import { claimsOf, NAMESPACE, type Phase } from '../kill/claims.ts';
+import { TRIES } from '../kill/cloud.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { clients } from '../parts/proxy/test-clients.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
@@ -76,7 +77,7 @@ export async function openVillage({ provider, callTimeoutMs = 10_000, faster = 2
     await closeAll(engine.connections);
     await proxy.close();
   };
-  return { proxy, client: clients(endpoint, key), store, controller, standings, passes, close };
+  return { proxy, client: clients(endpoint, key, TRIES), store, controller, standings, passes, close };
 }
 
 function newEngine(store: MemoryStore, clock: Clock, unique: string, signal: AbortSignal, callTimeoutMs: number, tracked: Engine['track']): Engine {

@@ -20,6 +20,8 @@ import { GetQueueAttributesCommand, ListQueuesCommand, ListQueueTagsCommand } fr
 import type { clients } from '../parts/proxy/test-clients.ts';
 
 export type Clients = ReturnType<typeof clients>;
+/** Of each call of a test: emulators close a connection that nobody used for 5 s, perhaps while something is being asked on it. */
+export const TRIES = 3;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** One thing as the emulator shows it. */

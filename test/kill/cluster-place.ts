@@ -11,6 +11,7 @@ import { BUNDLE } from '../e2e/build.ts';
 import { openGround } from '../integration/cluster-ground.ts';
 import { type ClusterHome, makeNamespace, OWN_NAMESPACE } from '../integration/cluster-home.ts';
 import { nodeOptions } from '../parts/entrypoint.ts';
+import { FREEZABLE } from '../parts/freeze.ts';
 import type { KubeCall, KubeProxy } from '../parts/kube/proxy.ts';
 import type { Call } from '../parts/proxy/call.ts';
 import type { AwsProxy } from '../parts/proxy.ts';
@@ -56,11 +57,11 @@ export async function openPlace(): Promise<Place> {
   return place;
 }
 
-/** A controller behind a proxy before the API server. Who leads is decided by the Lease, unless `more` flags say otherwise. */
+/** A controller behind a proxy before the API server, which can be frozen. Who leads is decided by the Lease, unless `more` flags say otherwise. */
 export function startController({ plane }: ClusterHome, proxy: KubeProxy, more: readonly string[] = []): Running {
   const flags = ['--kubeconfig', proxy.kubeconfig(plane.adminKubeconfig), '--metrics-address', 'off', '--log-level', 'info', '--poll-interval', '10s'];
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], AWS_EC2_METADATA_DISABLED: 'true' };
-  const child = spawn(process.execPath, [...nodeOptions(), BUNDLE, 'controller', ...flags, ...more], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeOptions(), ...FREEZABLE, BUNDLE, 'controller', ...flags, ...more], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<void>(resolve => child.once('close', () => resolve()));
   const running: Running = { child, ended, log: '' };
   const hear = (chunk: Buffer): void => {
@@ -91,6 +92,16 @@ export async function startFresh(place: Place): Promise<void> {
 /** Calls that change something, but for Leases, which are renewed by time and not by what is done. */
 export const isWork = (call: Call | KubeCall): boolean => call.mutating && !('resource' in call && call.resource === 'leases');
 
+/** Waits until nothing was changed for so long, in the cloud or through these proxies: what is at rest may still have some last thing to write. */
+export async function untilQuiet({ proxy }: Place, ms: number, ...proxies: readonly KubeProxy[]): Promise<void> {
+  const count = (): number => [proxy, ...proxies].reduce((sum, { calls }) => sum + calls.filter(isWork).length, 0);
+  let [seen, since] = [count(), performance.now()];
+  for (const end = performance.now() + REST_MS; performance.now() < since + ms; await sleep(50)) {
+    if (performance.now() > end) throw new Error('it never comes to rest');
+    if (count() !== seen) [seen, since] = [count(), performance.now()];
+  }
+}
+
 /** Declares the claims of the phase, as people do. */
 export async function declare({ home }: Place, phase: Phase): Promise<void> {
   if (phase !== 'delete') await Promise.all(claimsOf(phase).map(claim => home.admin.put(claim)));
@@ -119,9 +130,10 @@ export function restless(claim: JsonObject): string {
   return [unlike(claim, 'Ready'), unlike(claim, 'Synced'), ...moving].filter(Boolean).join(', ');
 }
 
-const REST_MS = 60_000;
+/** No requirement, but the end of all patience: a run to rest takes 5 s on a quiet machine. */
+const REST_MS = 240_000;
 
-/** Waits for that. Undefined when the phase is at rest, else what moves after a minute. `isOver` ends the wait with nothing. */
+/** Waits for that. Undefined when the phase is at rest, else what still moves after four minutes. `isOver` ends the wait with nothing. */
 export async function untilRest(place: Place, phase: Phase, isOver: () => boolean = () => false): Promise<string | undefined> {
   for (const end = Date.now() + REST_MS; !isOver(); await sleep(100)) {
     const left = await moving(place, phase);

@@ -13,7 +13,7 @@ import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { adminOf } from './admin.ts';
 import { fill, losses, wrongs } from './check.ts';
 import { claimsOf, type Phase } from './claims.ts';
-import { type Clients, type Cloud, readCloud } from './cloud.ts';
+import { type Clients, type Cloud, readCloud, TRIES } from './cloud.ts';
 import { makeForeign } from './foreign.ts';
 import type { Job, Said } from './job.ts';
 
@@ -63,14 +63,15 @@ interface Ended {
   readonly text: string;
 }
 
-const CHILD_MS = 90_000;
+/** The end of all patience, later than the child's own. */
+const CHILD_MS = 300_000;
 
 /** Lives it. Stops after the first phase with something wrong. */
 export async function live(plan: Plan): Promise<Lived[]> {
   const folder = mkdtempSync(join(tmpdir(), 'plinth-killed-'));
   const proxy = await startProxy(plan.endpoint);
   const key = account();
-  const client = clients(plan.endpoint, key);
+  const client = clients(plan.endpoint, key, TRIES);
   try {
     const foreign = await makeForeign(client, key);
     const life: Life = { plan, folder, state: join(folder, 'project', '.plinth'), proxy, client, admin: adminOf(key), foreign };

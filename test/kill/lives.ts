@@ -38,9 +38,17 @@ export function thinned(points: Readonly<Record<Phase, readonly Point[]>>, strid
   return Object.fromEntries(PHASES.map(phase => [phase, points[phase].filter(point => point.index % stride === 0)])) as Record<Phase, Point[]>;
 }
 
-/** How many points there are in all. */
-export function countOf(points: Readonly<Record<Phase, readonly Point[]>>): number {
-  return PHASES.reduce((sum, phase) => sum + points[phase].length, 0);
+/** Of a run without a kill: how much of it every run reaches. The last tenth may be past the end of one that got along with a little less. */
+const SURE_SHARE = 0.9;
+
+/** How many of the thinned points are hit for certain; fewer kills than that mean that runs ended before the index they were to be killed at. */
+export function sureKills(points: Readonly<Record<Phase, readonly Point[]>>, stride: number): number {
+  const lists = PHASES.flatMap(phase => (['call', 'write'] as const).map(seam => points[phase].filter(point => point.seam === seam)));
+  const sure = lists.map(list => {
+    const most = Math.max(0, ...list.map(({ index }) => index)) - MARGIN;
+    return list.filter(({ index }) => index % stride === 0 && index <= most * SURE_SHARE).length;
+  });
+  return sure.reduce((sum, count) => sum + count, 0);
 }
 
 /** `40 kills (create 20, update 10, delete 10)`. */

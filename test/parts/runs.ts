@@ -27,9 +27,8 @@ export function recordServer(name: string, server: { readonly pid: number; reado
 /** Ends every server of a run folder, by pid and start time, the nodes with all that ran on them, and the java processes LocalStack left; then removes it. */
 export async function endRun(folder: string): Promise<void> {
   const java = javaProcesses(folder);
-  const nodes = existsSync(folder) ? readdirSync(folder).filter(name => name.startsWith('node-')) : [];
-  for (const node of nodes) await endNode(join(folder, node));
-  const records = existsSync(folder) ? readdirSync(folder).filter(name => name.endsWith('.pid.json')) : [];
+  for (const node of namesIn(folder).filter(name => name.startsWith('node-'))) await endNode(join(folder, node));
+  const records = namesIn(folder).filter(name => name.endsWith('.pid.json'));
   const servers = records.flatMap(name => read(join(folder, name)) ?? []);
   await Promise.all(servers.map(server => stopProcess(server.pid, server.startTime)));
   await Promise.all(java.map(child => stopProcess(child.pid, child.startTime)));
@@ -38,8 +37,7 @@ export async function endRun(folder: string): Promise<void> {
 
 /** Ends what earlier test runs that were killed left running, and removes their folders. Runs that are still alive are left alone. */
 export async function endDeadRuns(report: (line: string) => void): Promise<void> {
-  if (!existsSync(runsFolder())) return;
-  for (const name of readdirSync(runsFolder()).filter(entry => entry.startsWith('run-'))) {
+  for (const name of namesIn(runsFolder()).filter(entry => entry.startsWith('run-'))) {
     const folder = join(runsFolder(), name);
     const owner = read(join(folder, 'owner.json'));
     if (!owner || isProcessAlive(owner.pid, owner.startTime)) continue;
@@ -89,6 +87,15 @@ function read(path: string): ProcessRecord | undefined {
     return text === undefined ? undefined : (JSON.parse(text) as ProcessRecord);
   } catch {
     return undefined;
+  }
+}
+
+/** None where there is no such folder: another process may end the same run, and be done before us. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

@@ -39,11 +39,11 @@ export async function startNodeCluster(): Promise<NodeCluster> {
   const cluster = { node, proxy, endpoint: emulator.endpoint, account: account(), options: { kubeconfig: node.adminKubeconfig } };
   const values = ['--set', 'image.repository=localhost/plinth', '--set', 'pollInterval=5s', '--set', 'defaults.aws=false'];
   const where = ['--namespace', ENGINE_NAMESPACE, '--create-namespace'];
-  await helm(4, cluster.options, 'install', 'plinth', join(ROOT, 'charts', 'plinth'), ...where, ...values, '--wait', '--timeout', '90s');
+  await helm(4, cluster.options, 'install', 'plinth', join(ROOT, 'charts', 'plinth'), ...where, ...values, '--wait', '--timeout', '240s');
   await apply(cluster, ...adminObjects(await node.expose(Number(new URL(proxy.endpoint).port)), cluster.account));
   const crds = ['queues', 'topics', 'buckets', 'tables'].map(plural => `crd/${plural}.plinth.dev`);
-  await onNode(cluster, 'wait', ...crds, '--for=create', '--timeout=60s');
-  await onNode(cluster, 'wait', ...crds, '--for=condition=Established', '--timeout=60s');
+  await onNode(cluster, 'wait', ...crds, '--for=create', '--timeout=240s');
+  await onNode(cluster, 'wait', ...crds, '--for=condition=Established', '--timeout=240s');
   return cluster;
 }
 

@@ -117,7 +117,7 @@ function serial(): string {
 
 async function openssl(folder: string, args: readonly string[]): Promise<void> {
   try {
-    await run('openssl', [...args], { cwd: folder, timeout: 30_000 });
+    await run('openssl', [...args], { cwd: folder, timeout: 120_000 });
   } catch (error) {
     throw new Error(`openssl ${args[0]} failed: ${(error as { stderr?: string }).stderr?.trim() || String(error)}`);
   }

@@ -10,11 +10,11 @@ export interface KubeAnswer {
   readonly body: any;
 }
 
-const ANSWER_MS = 30_000;
+const ANSWER_MS = 120_000;
 
 /**
  * One plain call to an API server, for tests that look at it from outside. `body` is sent as JSON, with the content type of the patch if given.
- * Rejects when the connection breaks or nothing came within 30 s; a status that says no is an answer.
+ * Rejects when the connection breaks or nothing came within two minutes; a status that says no is an answer.
  */
 export function callKube(
   server: Server,

@@ -42,7 +42,7 @@ withKubernetes('a deleted namespace goes with what is in it', async () => {
   const plane = await controlPlane();
   const namespace = await newNamespace(plane);
   await asAdmin(plane, 'POST', `/api/v1/namespaces/${namespace}/configmaps`, configMap('first'));
-  await kubectl({ kubeconfig: plane.adminKubeconfig }, 'delete', 'namespace', namespace, '--timeout=60s');
+  await kubectl({ kubeconfig: plane.adminKubeconfig }, 'delete', 'namespace', namespace, '--timeout=120s');
   expect((await asAdmin(plane, 'GET', `/api/v1/namespaces/${namespace}`)).status).toBe(404);
 });
 
@@ -53,7 +53,7 @@ withKubernetes('what an object owns is garbage collected with it', async () => {
   const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.body.metadata.uid }];
   await asAdmin(plane, 'POST', path, { ...configMap('owned'), metadata: { name: 'owned', ownerReferences } });
   await asAdmin(plane, 'DELETE', `${path}/owner`);
-  await expect.poll(async () => (await asAdmin(plane, 'GET', `${path}/owned`)).status, { timeout: 30_000 }).toBe(404);
+  await expect.poll(async () => (await asAdmin(plane, 'GET', `${path}/owned`)).status).toBe(404);
 });
 
 withKubernetes(

@@ -155,18 +155,22 @@ describe.skipIf(!part('kubernetes').available)('the fault proxy before a real AP
   });
 
   test('a stale list is an earlier answer with its old resourceVersion', async () => {
-    const first = await through('GET', `${maps}?limit=500`);
+    // The map that each namespace is given comes when it comes.
+    const list = `${maps}?limit=500&fieldSelector=metadata.name!=kube-root-ca.crt`;
+    const anyAge = async () => (await through('GET', `${list}&resourceVersion=0`)).body;
+    const first = await through('GET', list);
     await make('one');
-    await through('GET', `${maps}?limit=500&resourceVersion=0`);
+    // Of any age: the API server's own cache may still be without it.
+    await expect.poll(async () => (await anyAge()).items.length).toBe(1);
     await make('two');
     for (const [age, count] of [
       ['first', 0],
       ['previous', 1],
     ] as const) {
       const rule = proxy.addRule({ match: { verb: 'list', resource: 'configmaps' }, do: { kind: 'stale', age } });
-      const stale = await through('GET', `${maps}?limit=500&resourceVersion=0`);
-      expect(stale.body.items.length).toBe(first.body.items.length + count);
-      if (age === 'first') expect(stale.body.metadata.resourceVersion).toBe(first.body.metadata.resourceVersion);
+      const stale = await anyAge();
+      expect(stale.items.length).toBe(count);
+      if (age === 'first') expect(stale.metadata.resourceVersion).toBe(first.body.metadata.resourceVersion);
       expect(proxy.calls.at(-1)?.upstreamStatus).toBeUndefined();
       rule.remove();
     }
@@ -191,7 +195,7 @@ describe.skipIf(!part('kubernetes').available)('the fault proxy before a real AP
     const rule = proxy.addRule({ match: { verb: 'watch' }, times: 1, do: { kind: 'freeze' } });
     await make('after');
     const fresh = await watchMaps();
-    await expect.poll(() => fresh.events).toEqual(['ADDED after', 'ADDED before']);
+    await expect.poll(() => [...fresh.events].sort()).toEqual(['ADDED after', 'ADDED before']);
     await sleep(5_500);
     expect([frozen.events, frozen.state(), rule.hits()]).toEqual([['ADDED before'], 'open', 1]);
     for (const one of [frozen, fresh]) one.close();
@@ -225,7 +229,7 @@ describe.skipIf(!part('kubernetes').available)('the fault proxy before a real AP
     const rule = proxy.addRule({ match: { verb: 'watch', index: 1 }, do: { kind: 'dropBookmarks' } });
     const [whole, robbed] = [await watchMaps(query), await watchMaps(query)];
     await make('one');
-    await expect.poll(() => [whole.state(), robbed.state()], { timeout: 10_000 }).toEqual(['ended', 'ended']);
+    await expect.poll(() => [whole.state(), robbed.state()]).toEqual(['ended', 'ended']);
     expect(whole.events).toContain('BOOKMARK');
     expect(robbed.events).toEqual(['ADDED one']);
     expect(rule.hits()).toBeGreaterThan(0);

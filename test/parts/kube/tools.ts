@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { programPath } from './binaries.ts';
 
-/** How a program is run: against which cluster, with what on standard input, and for how long at most (default 120 s). */
+/** How a program is run: against which cluster, with what on standard input, and for how long at most (default 10 min: as long as anybody would wait). */
 export interface RunOptions {
   readonly kubeconfig: string;
   readonly input?: string;
@@ -18,7 +18,7 @@ export interface Ran {
 
 type Tool = 'kubectl' | 'helm3' | 'helm4';
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 600_000;
 
 /** Runs kubectl and returns what it printed. Throws Error with what it said when it fails. */
 export function kubectl(options: RunOptions, ...args: readonly string[]): Promise<string> {

@@ -13,7 +13,7 @@ import { endDeadRuns } from '../runs.ts';
 import { writeNodeImage } from './layers.ts';
 import { type Node, startNode } from './node.ts';
 
-const START_MS = 240_000;
+const START_MS = 600_000;
 /** Asks the API server, reads a Secret, calls what is exposed. */
 const PROGRAM = `
 import { readFileSync } from 'node:fs';
@@ -61,9 +61,9 @@ describe.skipIf(!part('node').available)('a real node', () => {
     const namespace = await newNamespace(node);
     const url = await node.expose((outside.address() as AddressInfo).port);
     await kubectl({ ...options, input: manifests(url) }, 'apply', '-n', namespace, '-f', '-');
-    await kubectl(options, 'wait', 'deployment/app', '-n', namespace, '--for=condition=Available', '--timeout=60s');
+    await kubectl(options, 'wait', 'deployment/app', '-n', namespace, '--for=condition=Available', '--timeout=240s');
     const logs = () => kubectl(options, 'logs', 'deployment/app', '-n', namespace);
-    await expect.poll(logs, { timeout: 20_000 }).toBe('pods 200 secrets 403\nuser 1000 binding https://queue\noutside hello from outside\n');
+    await expect.poll(logs).toBe('pods 200 secrets 403\nuser 1000 binding https://queue\noutside hello from outside\n');
   });
 
   test('a pod goes on running while the API server, the kubelet and containerd are restarted', { timeout: START_MS }, async () => {
@@ -100,7 +100,7 @@ test.skipIf(!part('node').available)('a node whose test run was killed is ended 
   const dead = JSON.parse(stdout) as Pick<Node, 'name' | 'folder' | 'hostAddress' | 'pids'>;
   await endDeadRuns(() => {});
   // Another run may be at it already.
-  await expect.poll(() => tracesOf(dead), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => tracesOf(dead)).toEqual([]);
   expect(Object.values(dead.pids).filter(pid => isProcessAlive(pid))).toEqual([]);
   expect(existsSync(dead.folder)).toBe(false);
 });

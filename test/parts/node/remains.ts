@@ -16,8 +16,8 @@ export interface NodeRecord {
 
 const RECORD = 'node.json';
 const CGROUPS = '/sys/fs/cgroup';
-/** A process that has been killed is gone within this time, in milliseconds. */
-const KILL_MS = 5_000;
+/** A process that has been killed is gone within this time, however busy the machine is, in milliseconds. */
+const KILL_MS = 60_000;
 
 /** Writes the record into the node's folder. */
 export function writeRecord(folder: string, record: NodeRecord): void {
