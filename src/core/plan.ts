@@ -134,14 +134,14 @@ function isFoundAgain(input: PlanInput, entry: OwnedEntry, observed: Observed | 
   return entry.unmade === true || !isNotOlder(observed, entry);
 }
 
-/** Covers what would be done and to what; the same while nothing changes. With something held: what is at stake, in no order, so that neither other drift nor the successor's entry voids an approval. */
+/** Covers what would be done and to what; the same while nothing changes. With something held: what is at stake and what takes its place, in no order, so that neither other drift nor the successor's entry voids an approval. */
 function hashOf(input: PlanInput, actions: readonly Action[], held: readonly OwnedEntry[]): string {
   const rows =
     held.length > 0
       ? held
-          .map(identityKey)
-          .sort()
-          .map(key => ['retire', key])
+          .map(entry => [identityKey(entry), entry.approvedFor ?? ''] as const)
+          .sort(([one], [other]) => (one < other ? -1 : 1))
+          .map(([key, place]) => ['retire', key, place])
       : actions.flatMap(action => hashRow(input, action));
   const wanted =
     held.length > 0 ? (input.rendering?.resources.map(({ id, type, config, value }) => [id, type, config, digest(input.instance.key, value)]) ?? []) : [];

@@ -48,8 +48,8 @@ export interface Pass {
   references: References;
   /** See PlanInput.stuck. */
   readonly stuck: string | undefined;
-  /** See PlanInput.wantedAgain. */
-  wantedAgain: ReadonlySet<string>;
+  /** Set while a newer revision waits for approval: then that is the plan a person is asked about. See PlanInput.wantedAgain. */
+  held: { readonly wantedAgain: ReadonlySet<string> } | undefined;
   /** Secret values among the settings of the connections in use. */
   readonly credentials: Set<string>;
   /** Where the credentials of those connections come from. */
@@ -97,7 +97,7 @@ export function beginPass(engine: Engine, claim: Claim, definition: ClaimDefinit
     quietSince: memory.quietSince,
     lastTries: memory.lastTries,
     stuck,
-    wantedAgain: new Set(),
+    held: undefined,
     references: { scope: {}, keys: [] },
     credentials: new Set(),
     credentialSecrets: [],
@@ -223,8 +223,8 @@ async function planTurn(
       tried: pass.tried,
       drift: pass.claim.status.drift,
       stuck: pass.stuck,
-      wantedAgain: pass.wantedAgain,
       ...verbsOf(pass.claim),
+      ...(pass.held === undefined ? {} : { wantedAgain: pass.held.wantedAgain, approved: undefined }),
     });
     if (plan.look.length === 0 || look === MAX_LOOKS) return { plan, rendering };
     await observeAll(pass.engine, links.connections, plan.look, 'full', pass.sight);

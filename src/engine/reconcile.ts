@@ -112,7 +112,7 @@ interface Swap {
 async function heldSwap(pass: Pass, newest: Served): Promise<Swap | undefined> {
   const { plan } = await planOnly(pass, newest);
   const swap = heldPlan(plan);
-  if (swap !== undefined) pass.wantedAgain = keptRetiring(pass.claim, plan);
+  if (swap !== undefined) pass.held = { wantedAgain: keptRetiring(pass.claim, plan) };
   return swap;
 }
 

@@ -321,11 +321,26 @@ async function looks(scene: Scene): Promise<void> {
   if (times !== 0) scene.seen = allWanted(scene);
   if (times < 0) story.breaches.push(...(await falseClaims(scene)));
   noteNew(scene);
+  noteGoing(scene, await statusOf(story.engine, story.key));
   scene.told.push(`  ${times < 0 ? 'rest' : `${times} looks`}: ${await inventory(story)}`);
 }
 
 function noteNew(scene: Scene): void {
   for (const name of people.names()) if (!scene.madeFor.has(name)) scene.madeFor.set(name, wantedFor(scene, slotOf(name)));
+}
+
+/** A claim that was on its way out and is gone is written again. */
+async function comesBack(scene: Scene): Promise<void> {
+  const { story } = scene;
+  if ((await story.engine.store.get(story.key)) !== undefined) return;
+  story.agreed.clear();
+  await write(scene);
+}
+
+/** What a class that asks nobody lets go is agreed to. */
+function noteGoing({ story }: Scene, status: ClaimStatus | undefined): void {
+  if (!story.isAutomatic) return;
+  for (const entry of status?.resources ?? []) if (entry.phase === 'Retiring') story.agreed.add(entry.name);
 }
 
 async function inventory(story: Story): Promise<string> {
@@ -361,9 +376,11 @@ async function tell(seed: number): Promise<{ breaches: string[]; told: string[] 
     scene.seen = allWanted(scene);
     noteNew(scene);
     for (let left = 2 + below(random, 4); left > 0; left -= 1) {
+      await comesBack(scene);
       scene.told.push(await weighted(random, ACTS)(scene));
       await looks(scene);
     }
+    await comesBack(scene);
     if (chance(random, 0.7)) {
       await inOrder(scene);
       story.breaches.push(...(await isFine(scene)));
@@ -418,8 +435,7 @@ async function inOrder(scene: Scene): Promise<void> {
   await writeClass(scene);
   for (let round = 0; round < 8; round += 1) {
     const status = await people.rest(story);
-    // It was on its way out so far.
-    if (status === undefined) await write(scene);
+    await comesBack(scene);
     scene.seen = allWanted(scene);
     scene.told.push(`  in order: ${await inventory(story)}`);
     if (condition(status, 'Ready')?.reason === 'Lost') await people.annotation(story, 'recreate', 'true');
@@ -470,7 +486,9 @@ async function goes(scene: Scene): Promise<void> {
     const isNamed =
       entries.some(entry => entry.phase !== 'Waiting' && entry.name === name) || JSON.stringify(story.engine.store.events()).includes(` ${name})`);
     const isMarked = 'plinth.dev/retained' in (people.thing(name)!.spec['tags'] as JsonObject);
-    if (!isNamed && !isMarked) story.breaches.push(`${name} is left behind`);
+    // Whoever loses a status while its account is not reached hides the thing from the search: a known limit (docs/design-notes.md).
+    const isHidden = scene.told.includes('status lost') && scene.told.includes('account: second');
+    if (!isNamed && !isMarked && !isHidden) story.breaches.push(`${name} is left behind`);
   }
 }
 

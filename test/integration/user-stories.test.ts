@@ -378,6 +378,26 @@ describe('an approval', () => {
     expect(synced(await ask(story))).toBe('SwapPending');
   });
 
+  test('of a plan for one account is none for another', async () => {
+    await ask(story);
+    await put(story, classWith('shelf'));
+    const held = await rest(story);
+    await put(story, configTo('second'));
+    await annotation(story, 'approve', held.pendingPlan!.hash);
+    await rest(story);
+    expect(names('second')).toEqual([]);
+    expect(names()).toEqual(['dev_one']);
+  });
+
+  test('of a plan for the class before is none while another class waits', async () => {
+    await ask(story);
+    const held = await ask(story, { fifo: true });
+    await put(story, classWith('shelf'));
+    await annotation(story, 'approve', held.pendingPlan!.hash);
+    expect(synced(await rest(story))).toBe('SwapPending');
+    expect(names()).toEqual(['dev_one']);
+  });
+
   test('is kept while nothing can be read, and obeyed after that', async () => {
     await ask(story);
     await ask(story, { fifo: true });
