@@ -160,4 +160,35 @@ describe.skipIf(!isHere).each(HELMS)('helm %i', version => {
     },
     STORY_MS,
   );
+
+  test(
+    'an upgrade that cannot be served fails at once with the message; rolled back it is as before, and what a stranger has stays his',
+    async () => {
+      const strangers = `${namespace}_orders_deadLetter`;
+      const installed = await helm('install', 'shop', CHART, ...wait, '--set', 'deadLetter.enabled=false');
+      expect(installed.code, installed.stderr).toBe(0);
+      await makeQueue(cluster, strangers);
+
+      const began = Date.now();
+      const failed = await helm('upgrade', 'shop', CHART, ...wait, '--set', 'deadLetter.enabled=true');
+      const stalled = async (path: string): Promise<string> =>
+        await onCluster(cluster, 'get', 'queue', 'orders', '-n', namespace, '-o', `jsonpath={.status.conditions[?(@.type=="Stalled")].${path}}`);
+      await expect.poll(() => stalled('message'), { timeout: PATIENCE_MS }).toContain(strangers);
+      // The pods did not change, so there is nothing else to wait for; Helm 3 waits for nothing but those.
+      expect(failed.code).toBe(version === 4 ? 1 : 0);
+      if (version === 4) {
+        expect(Date.now() - began).toBeLessThan(LONG_BEFORE_MS);
+        expect(failed.stderr).toContain((await stalled('message')).split(';')[0]);
+      }
+
+      const back = await helm('rollback', 'shop', '1', ...wait);
+      expect(back.code, back.stderr).toBe(0);
+      await expect.poll(() => stalled('status'), { timeout: PATIENCE_MS }).toBe('False');
+      await expect.poll(() => isReady('queue', 'orders'), { timeout: PATIENCE_MS }).toBe('True');
+      expect((await helm('uninstall', 'shop', '--wait', '--timeout', `${WAIT_S}s`)).code).toBe(0);
+      await expect.poll(things, { timeout: PATIENCE_MS }).toEqual([`queue ${strangers}`]);
+      await deleteQueue(cluster, strangers);
+    },
+    STORY_MS,
+  );
 });
