@@ -211,7 +211,7 @@ function hasNewKey({ type, spec }: Wanted, entry: OwnedEntry): boolean {
 
 /** What serves a desired resource, as one text: an identity without its name while that is pending; undefined when it cannot be told. */
 export function placeOf(match: Match): string | undefined {
-  if (match.kind === 'failed') return undefined;
+  if (match.kind === 'failed') return match.successor;
   return match.kind === 'waiting' ? identityKey({ scope: match.wanted.link.scope, type: match.wanted.type.type, name: '' }) : identityKey(match.entry);
 }
 

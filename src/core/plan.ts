@@ -5,7 +5,7 @@ import { identityKey, isLeaving, isNotOlder, isOwned, type Match, matchAll, owne
 import { judge } from './ownership.ts';
 import { removeSteps } from './remove.ts';
 import { stepFor } from './step.ts';
-import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, staying, waiting } from './turn.ts';
 import type { Action, InventoryEntry, Json, Observed, OwnedEntry, Plan, Rendering } from './types.ts';
 
 export type { PlanInput } from './turn.ts';
@@ -102,6 +102,9 @@ const graceEnd = (input: PlanInput, entry: OwnedEntry): number => Date.parse(ent
 function orphanStep(input: PlanInput, rendering: Rendering, places: Places, entry: OwnedEntry): Step {
   if (isLeaving(entry)) {
     if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} would go`));
+    const wanted = input.wantedAgain?.has(identityKey(entry)) ? staying(input, entry) : entry;
+    const refusal = wanted === entry ? undefined : mayRetire(input, wanted, `${entry.type} ${entry.name} is wanted again by the change that waits`, '');
+    if (refusal !== undefined) return refusal;
     if (graceEnd(input, entry) <= Date.parse(input.now))
       return waiting(entry, entry.id, `${entry.name} stays while it is not clear whether it is wanted again`);
     const until = new Date(graceEnd(input, entry)).toISOString();

@@ -4,7 +4,7 @@ import { EngineError } from './errors.ts';
 import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, ownerFor, pinsFor, type Wanted } from './match.ts';
 import { judge } from './ownership.ts';
 import { head } from './paths.ts';
-import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, staying, waiting } from './turn.ts';
 import type { Action, Change, DriftRow, OwnedEntry, Present } from './types.ts';
 
 type Matched = Extract<Match, { kind: 'entry' | 'new' }>;
@@ -27,7 +27,7 @@ export function stepFor(input: PlanInput, match: Matched, ready: ReadonlyMap<str
       old => `${old.type} ${old.name} in ${old.scope} would be replaced by ${name} in ${scope}`,
       identityKey(match.entry),
     );
-    if (refusal !== undefined) return match.kind === 'new' ? refusal : together(refusal, waiting(match.entry, match.entry.id, ''));
+    if (refusal !== undefined) return match.kind === 'new' ? refusal : together(refusal, waiting(staying(input, match.entry), match.entry.id, ''));
   }
   const entry = current(input, match, others);
   const moved: Action[] = match.kind === 'entry' && match.moved ? [{ kind: 'move', entry: match.entry, to: { id: entry.id, config: entry.config } }] : [];
@@ -48,8 +48,7 @@ const isTakenUp = (entry: OwnedEntry, others: readonly OwnedEntry[]): boolean =>
 function current(input: PlanInput, match: Matched, others: readonly OwnedEntry[]): OwnedEntry {
   const { id, config, dependsOn } = match.wanted.desired;
   const incarnation = Math.max(match.entry.incarnation, ...others.map(entry => entry.incarnation + 1));
-  const { approved: _, approvedFor: __, ...rest } = match.entry;
-  const entry: OwnedEntry = isLeaving(match.entry) ? { ...rest, phase: 'Present', since: input.now } : match.entry;
+  const entry = isLeaving(match.entry) ? staying(input, match.entry) : match.entry;
   return { ...entry, id, config, dependsOn, incarnation };
 }
 
@@ -315,5 +314,5 @@ function replaceStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   const why = (old: OwnedEntry): string => `${old.type} ${old.name} would be replaced${by}${old === kept ? `: ${fields} cannot change` : ''}`;
   const refusal = refusalOf(input, [kept, ...others], why, place);
   if (refusal !== undefined) return refusal;
-  return { entries: next === undefined ? [kept] : [kept, next], actions: [{ kind: 'keep', entry: kept, desired: undefined, seen, drift: [] }] };
+  return { entries: [kept, ...others, ...(next === undefined ? [] : [next])], actions: [{ kind: 'keep', entry: kept, desired: undefined, seen, drift: [] }] };
 }

@@ -27,7 +27,7 @@ export interface PlanInput extends Setting {
   readonly abandon: boolean;
   /** The namespace of the claim is going, and this code stands in the way: what only a person could mend is let go. */
   readonly stuck?: string | undefined;
-  /** Identities that retire and are wanted again by a change that is not approved yet: kept. */
+  /** Set while a newer revision waits for approval and the last one serves: what retires and is wanted again by the newer one. It is kept. */
   readonly wantedAgain?: ReadonlySet<string>;
 }
 
@@ -68,7 +68,9 @@ export function missedStep(input: PlanInput, entry: OwnedEntry): Step | undefine
 export function mayRetire(input: PlanInput, entry: OwnedEntry, why: string, place: string): Step | undefined {
   if (entry.origin === 'Observed') return undefined;
   if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, why));
-  if (input.policy.swap === 'Automatic' || entry.unused === true || entry.phase === 'Intended' || mayGoFor(entry, place)) return undefined;
+  if (input.policy.swap === 'Automatic' || entry.unused === true || entry.phase === 'Intended') return undefined;
+  // An approval that was given before a newer revision came is none for what is wanted now.
+  if (input.wantedAgain === undefined && mayGoFor(entry, place)) return undefined;
   if (entry.holds === 'nothing' && input.policy.swap !== 'Refuse') return undefined;
   const refuse = input.policy.swap === 'Refuse';
   const what = entry.holds === 'nothing' ? why : `${why} (it holds ${entry.holds === 'data' ? 'data' : 'a backlog'})`;
@@ -76,6 +78,12 @@ export function mayRetire(input: PlanInput, entry: OwnedEntry, why: string, plac
     ? new EngineError('SwapRefused', `${entry.id}: ${what}, and the class refuses swaps`)
     : new EngineError('SwapPending', `${entry.id}: ${what}`);
   return { entries: [entry], actions: [{ kind: 'blocked', entry, error }], ...(refuse ? {} : { held: [{ ...entry, approvedFor: place }] }) };
+}
+
+/** The entry once it is wanted again: it does not retire, and nobody let it go. */
+export function staying({ now }: PlanInput, entry: OwnedEntry): OwnedEntry {
+  const { approved: _, approvedFor: __, ...rest } = entry;
+  return rest.phase === 'Retiring' ? { ...rest, phase: 'Present', since: now } : rest;
 }
 
 /** Why what the claim asks for is not done. */

@@ -378,6 +378,19 @@ describe('an approval', () => {
     expect(synced(await ask(story))).toBe('SwapPending');
   });
 
+  test('does not go on when the class is changed in the middle of it', async () => {
+    await ask(story);
+    await ask(story, { fifo: true });
+    await approve(story);
+    story.full = true;
+    await look(story, 2);
+    story.agreed.clear();
+    await put(story, classWith('shelf'));
+    story.full = false;
+    expect(synced(await rest(story))).toBe('SwapPending');
+    expect(names()).toContain('dev_one');
+  });
+
   test('of a plan for one account is none for another', async () => {
     await ask(story);
     await put(story, classWith('shelf'));
