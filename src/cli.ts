@@ -54,7 +54,7 @@ const COMMANDS: readonly CommandSpec[] = [
     summary: 'all claims at a glance',
     about: `All claims at a glance.\n${CLUSTER}`,
     examples: ['plinth status', 'plinth status --output json', 'plinth status --context dev -A'],
-    exits: '0 done, 1 failed, 2 bad use, 3 something was changed outside and is not mended.',
+    exits: '0 done, 1 failed, 2 bad use, 3 a change waits for approval, or something was changed outside and is not mended.',
     action: async context => (await import('./cli/status.ts')).runStatus(context),
   },
   {

@@ -57,7 +57,7 @@ export const globalOptions = (): Option[] => [
 ];
 
 const ABOUT = 'Claims become real queues, topics, buckets and tables.';
-const EXITS = 'Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or changes found.';
+const EXITS = 'Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or changes found, or a change waits for approval.';
 
 /** The program with its commands. `onEnd` is told the exit code of the command that ran. */
 export function buildProgram(host: Host, specs: readonly CommandSpec[], onEnd: (code: ExitCode) => void): Command {
