@@ -43,11 +43,20 @@ const COMMANDS: readonly CommandSpec[] = [
     usage: 'down [claim]',
     summary: 'delete all claims, or one (KIND/NAME), and what they made',
     about:
-      'Deletes all claims, or one, with what they made; stops the emulator that `up` started when nothing is left.\nOn a laptop only: in a cluster `kubectl delete` or `helm uninstall` does it.',
-    options: [new Option('--keep-data', 'leave what holds data where it is'), timeout()],
-    examples: ['plinth down', 'plinth down Queue/orders', 'plinth down --keep-data'],
+      'Deletes all claims, or one, with what they made; stops the emulator that `up` started when nothing is left.\nWhat was kept there (--keep-data, deletion: Retain) keeps the emulator running, until --discard-kept.\nOn a laptop only: in a cluster `kubectl delete` or `helm uninstall` does it.',
+    options: [
+      new Option('--keep-data', 'leave what holds data where it is'),
+      new Option('--discard-kept', 'stop the emulator although it holds what was kept before: that is gone for good'),
+      timeout(),
+    ],
+    examples: ['plinth down', 'plinth down Queue/orders', 'plinth down --keep-data', 'plinth down --discard-kept'],
+    exits: '0 done, 1 not everything is gone, or the emulator holds what was kept, 2 bad use.',
     action: async (context, [claim], options) =>
-      (await import('./cli/down.ts')).runDown(context, claim, { keepData: flag(options, 'keepData'), timeoutMs: options['timeout'] as number }),
+      (await import('./cli/down.ts')).runDown(context, claim, {
+        keepData: flag(options, 'keepData'),
+        discardKept: flag(options, 'discardKept'),
+        timeoutMs: options['timeout'] as number,
+      }),
   },
   {
     usage: 'status',
