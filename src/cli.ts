@@ -1,11 +1,12 @@
 /** The commands, each with its help; the code of a command is loaded when it runs. */
 import { Option } from 'commander';
 import type { ExitCode, Host } from './cli/host.ts';
-import { milliseconds, wholeNumber } from './cli/numbers.ts';
+import { waitTime, wholeNumber } from './cli/numbers.ts';
 import { buildProgram, type CommandSpec, codeOf } from './cli/program.ts';
 
 const classOption = new Option('--class <name>', 'environment class of the namespaces, e.g. local; it stays until another is named').env('PLINTH_CLASS');
-const timeout = (): Option => new Option('--timeout <time>', 'how long to wait, e.g. 90s').argParser(milliseconds).default(300_000, '5m').env('PLINTH_TIMEOUT');
+const timeout = (): Option =>
+  new Option('--timeout <time>', 'how long to wait, e.g. 90s; 0: look once and do not wait').argParser(waitTime).default(300_000, '5m').env('PLINTH_TIMEOUT');
 const PATHS = 'PATH is a file, a folder of YAML or JSON files, a Helm chart, or - for standard input.';
 const CLUSTER = 'With --kubeconfig or --context it looks at a cluster: at the namespace of the context, at another with -n, at all with -A.';
 const ASKED = 'With --kubeconfig or --context it asks the controller of a cluster, and waits until that has done it.';

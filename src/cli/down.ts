@@ -11,7 +11,7 @@ import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
 import { keptError, keptIn } from './kept.ts';
 import { findLocal, localConfigs } from './local.ts';
-import { findClaim, namesOf } from './names.ts';
+import { findClaim, namesOf, parseClaimName } from './names.ts';
 import { note, say, tell } from './output.ts';
 import { closeProject, emulatorNote, openProject, type Project, stateProblems } from './project.ts';
 import { missingClaims, recoverClaims } from './recover.ts';
@@ -33,6 +33,7 @@ export async function runDown(context: Context, claim: string | undefined, optio
   if (options.keepData && options.discardKept)
     throw new EngineError('BadUse', '--keep-data and --discard-kept contradict each other', { hint: 'say one of them' });
   refuseCluster(context, 'down', 'use `kubectl delete` or `helm uninstall`; the controller of the cluster does the rest');
+  if (claim !== undefined) parseClaimName(claim);
   const folder = resolve(context.globals.state);
   const isThere = existsSync(folder) && readdirSync(folder).length > 0;
   if (!isThere && recall(folder) === undefined && claim === undefined) {
