@@ -44,3 +44,14 @@ test('recreate says when nothing is lost', async () => {
   expect(stdout).toContain('Queue/orders: ready; nothing of it is lost');
   expect(code).toBe(0);
 });
+
+test('what kubectl would read otherwise is told with its place, refused is nothing, and a Deployment is nobody’s business', async () => {
+  const place = workplace();
+  const deployment = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {minReadySeconds: 010}\n';
+  write(place, 'queue.yaml', `${QUEUE.replace('{}', '{delaySeconds: 010}')}---\n${deployment}`);
+  const { code, stderr } = await plinth(place, ['validate', 'queue.yaml']);
+  expect(stderr).toBe(
+    "queue.yaml:4:22: warning: `010` is 10 here and 8 for kubectl, which reads YAML 1.1; write 10 or 8, whichever is meant\nnot Plinth's, left alone: Deployment/web\n",
+  );
+  expect(code).toBe(0);
+});
