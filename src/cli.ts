@@ -4,7 +4,10 @@ import type { ExitCode, Host } from './cli/host.ts';
 import { waitTime, wholeNumber } from './cli/numbers.ts';
 import { buildProgram, type CommandSpec, codeOf } from './cli/program.ts';
 
-const classOption = new Option('--class <name>', 'environment class of the namespaces, e.g. local; it stays until another is named').env('PLINTH_CLASS');
+const classOption = new Option(
+  '--class <name>',
+  'environment class of the namespaces, e.g. local (shipped: local, aws, and demo for queues alone); it stays until another is named',
+).env('PLINTH_CLASS');
 const timeout = (): Option =>
   new Option('--timeout <time>', 'how long to wait, e.g. 90s; 0: look once and do not wait').argParser(waitTime).default(300_000, '5m').env('PLINTH_TIMEOUT');
 const PATHS = 'PATH is a file, a folder of YAML or JSON files, a Helm chart, or - for standard input.';
