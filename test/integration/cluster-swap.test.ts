@@ -46,6 +46,10 @@ test('a changed `fifo` is taken, waits for approval while the old queue serves, 
 
   await patch({ spec: { fifo: true } });
   await said('Synced', 'SwapPending');
+  await patch({ spec: { fifo: false } });
+  await said('Synced', 'True');
+  await patch({ spec: { fifo: true } });
+  await said('Synced', 'SwapPending');
   const held = await statusOf();
   expect(await conditionOf(ground.home, orders, 'Ready')).toBe('True');
   expect(nameIn(held.outputs['url'])).toBe(old);
