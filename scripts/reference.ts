@@ -61,7 +61,7 @@ function metricsPage(): string {
 /** Said by a command or at the start of a process, before there is a claim that could bear it. */
 const COMMAND_LINE: ReadonlySet<ErrorCode> = new Set([
   ...(['FileNotFound', 'EmptyInput', 'InputTooLarge', 'NotUtf8', 'InvalidYaml', 'DuplicateObject', 'ChartFailed', 'ClaimsExist'] as const),
-  ...(['StateMissing', 'StateLocked', 'StateCorrupt', 'StateNewer', 'StateReadOnly', 'LeaseHeld', 'NoCluster', 'TwoInstallations'] as const),
+  ...(['StateMissing', 'StateLocked', 'StateCorrupt', 'StateNewer', 'StateReadOnly', 'KeptData', 'LeaseHeld', 'NoCluster', 'TwoInstallations'] as const),
   ...(['NotInstalled', 'BadUse', 'NoSuchClaim', 'MissingPart', 'TimedOut'] as const),
 ]);
 

@@ -1,11 +1,15 @@
 /** The commands, each with its help; the code of a command is loaded when it runs. */
 import { Option } from 'commander';
 import type { ExitCode, Host } from './cli/host.ts';
-import { milliseconds, wholeNumber } from './cli/numbers.ts';
+import { waitTime, wholeNumber } from './cli/numbers.ts';
 import { buildProgram, type CommandSpec, codeOf } from './cli/program.ts';
 
-const classOption = new Option('--class <name>', 'environment class of the namespaces, e.g. local; it stays until another is named').env('PLINTH_CLASS');
-const timeout = (): Option => new Option('--timeout <time>', 'how long to wait, e.g. 90s').argParser(milliseconds).default(300_000, '5m').env('PLINTH_TIMEOUT');
+const classOption = new Option(
+  '--class <name>',
+  'environment class of the namespaces, e.g. local (shipped: local, aws, and demo for queues alone); it stays until another is named',
+).env('PLINTH_CLASS');
+const timeout = (): Option =>
+  new Option('--timeout <time>', 'how long to wait, e.g. 90s; 0: look once and do not wait').argParser(waitTime).default(300_000, '5m').env('PLINTH_TIMEOUT');
 const PATHS = 'PATH is a file, a folder of YAML or JSON files, a Helm chart, or - for standard input.';
 const CLUSTER = 'With --kubeconfig or --context it looks at a cluster: at the namespace of the context, at another with -n, at all with -A.';
 const ASKED = 'With --kubeconfig or --context it asks the controller of a cluster, and waits until that has done it.';
@@ -43,18 +47,27 @@ const COMMANDS: readonly CommandSpec[] = [
     usage: 'down [claim]',
     summary: 'delete all claims, or one (KIND/NAME), and what they made',
     about:
-      'Deletes all claims, or one, with what they made; stops the emulator that `up` started when nothing is left.\nOn a laptop only: in a cluster `kubectl delete` or `helm uninstall` does it.',
-    options: [new Option('--keep-data', 'leave what holds data where it is'), timeout()],
-    examples: ['plinth down', 'plinth down Queue/orders', 'plinth down --keep-data'],
+      'Deletes all claims, or one, with what they made; stops the emulator that `up` started when nothing is left.\nWhat was kept there (--keep-data, deletion: Retain) keeps the emulator running, until --discard-kept.\nOn a laptop only: in a cluster `kubectl delete` or `helm uninstall` does it.',
+    options: [
+      new Option('--keep-data', 'leave what holds data where it is'),
+      new Option('--discard-kept', 'stop the emulator although it holds what was kept before: that is gone for good'),
+      timeout(),
+    ],
+    examples: ['plinth down', 'plinth down Queue/orders', 'plinth down --keep-data', 'plinth down --discard-kept'],
+    exits: '0 done, 1 not everything is gone, or the emulator holds what was kept, 2 bad use.',
     action: async (context, [claim], options) =>
-      (await import('./cli/down.ts')).runDown(context, claim, { keepData: flag(options, 'keepData'), timeoutMs: options['timeout'] as number }),
+      (await import('./cli/down.ts')).runDown(context, claim, {
+        keepData: flag(options, 'keepData'),
+        discardKept: flag(options, 'discardKept'),
+        timeoutMs: options['timeout'] as number,
+      }),
   },
   {
     usage: 'status',
     summary: 'all claims at a glance',
     about: `All claims at a glance.\n${CLUSTER}`,
     examples: ['plinth status', 'plinth status --output json', 'plinth status --context dev -A'],
-    exits: '0 done, 1 failed, 2 bad use, 3 something was changed outside and is not mended.',
+    exits: '0 done, 1 failed, 2 bad use, 3 a change waits for approval, or something was changed outside and is not mended.',
     action: async context => (await import('./cli/status.ts')).runStatus(context),
   },
   {

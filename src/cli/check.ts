@@ -7,6 +7,7 @@ import { objectProblems, parseComposition, parseConfig, parseDefinition } from '
 import { nearest } from '../core/similar.ts';
 import type { ClaimDefinition, JsonObject, Provider } from '../core/types.ts';
 import { type InputProblem, type ParsedObject, placeOf } from './yaml.ts';
+import { type InputWarning, otherReadings } from './yaml-readings.ts';
 
 export interface Known {
   /** Admin objects beside the input: shipped, or from earlier runs. */
@@ -21,6 +22,8 @@ export interface Checked {
   /** `Deployment/web` of what is not Plinth's. */
   readonly ignored: readonly string[];
   readonly problems: readonly InputProblem[];
+  /** What kubectl would read otherwise. */
+  readonly warnings: readonly InputWarning[];
 }
 
 /** Sorts the objects and finds what is wrong with them. */
@@ -34,7 +37,14 @@ export function checkObjects(parsed: readonly ParsedObject[], known: Known): Che
   const wanted = secretsOf(admin);
   const isKept = (object: JsonObject): boolean =>
     object['apiVersion'] === 'v1' && (object['kind'] === 'Namespace' || (object['kind'] === 'Secret' && wanted.has(shortName(object))));
-  return { admin, claims, others: others.filter(isKept), ignored: others.filter(object => !isKept(object)).map(shortName), problems };
+  return {
+    admin,
+    claims,
+    others: others.filter(isKept),
+    ignored: others.filter(object => !isKept(object)).map(shortName),
+    problems,
+    warnings: ours.flatMap(otherReadings),
+  };
 }
 
 /** Of our API group, or so nearly so that it was meant to be; and what says nothing about what it is. */

@@ -1,6 +1,7 @@
 /** `plinth down`: deletes claims with what they made, then the emulator and the state. */
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { EngineError, isError } from '../core/errors.ts';
 import { API_VERSION } from '../core/kinds.ts';
 import type { JsonObject, ObjectKey } from '../core/types.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
@@ -8,8 +9,9 @@ import { allClaims, putAdmin } from './apply.ts';
 import { stopEmulator } from './endpoint.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
+import { keptError, keptIn } from './kept.ts';
 import { findLocal, localConfigs } from './local.ts';
-import { findClaim, namesOf } from './names.ts';
+import { findClaim, namesOf, parseClaimName } from './names.ts';
 import { note, say, tell } from './output.ts';
 import { closeProject, emulatorNote, openProject, type Project, stateProblems } from './project.ts';
 import { missingClaims, recoverClaims } from './recover.ts';
@@ -21,12 +23,17 @@ import { refuseCluster, refuseState, rememberClaims, tellInterrupted } from './u
 
 export interface DownOptions {
   readonly keepData: boolean;
+  /** Stop the emulator although it holds what was kept. */
+  readonly discardKept?: boolean;
   readonly timeoutMs: number;
 }
 
 /** Runs the command for one claim (`Kind/name`) or all. Errors: those of the state folder and of the emulator. */
 export async function runDown(context: Context, claim: string | undefined, options: DownOptions): Promise<ExitCode> {
+  if (options.keepData && options.discardKept)
+    throw new EngineError('BadUse', '--keep-data and --discard-kept contradict each other', { hint: 'say one of them' });
   refuseCluster(context, 'down', 'use `kubectl delete` or `helm uninstall`; the controller of the cluster does the rest');
+  if (claim !== undefined) parseClaimName(claim);
   const folder = resolve(context.globals.state);
   const isThere = existsSync(folder) && readdirSync(folder).length > 0;
   if (!isThere && recall(folder) === undefined && claim === undefined) {
@@ -39,8 +46,10 @@ export async function runDown(context: Context, claim: string | undefined, optio
   try {
     if (refuseState({ context, problems: () => stateProblems(project) })) return 1;
     const code = await work(project, claim, options, interrupt);
-    isOver = code === 0 && claim === undefined && (await isEmpty(project, options));
-    return isOver && !(await stopOwn(project)) ? 1 : code;
+    if (code !== 0 || claim !== undefined || !(await isEmpty(project, options))) return code;
+    const discarded = await heldByOwn(project, options);
+    isOver = true;
+    return (await stopOwn(project, discarded)) ? code : 1;
   } finally {
     await closeProject(project);
     if (isOver) removeState(folder);
@@ -51,7 +60,8 @@ export async function runDown(context: Context, claim: string | undefined, optio
 const kept = new WeakMap<Project, string[]>();
 
 async function isEmpty(project: Project, options: DownOptions): Promise<boolean> {
-  return !options.keepData && (kept.get(project) ?? []).length === 0 && (await allClaims(project.store)).length === 0;
+  const isKept = (kept.get(project) ?? []).length > 0 && !(options.discardKept && emulatorNote(project) !== undefined);
+  return !options.keepData && !isKept && (await allClaims(project.store)).length === 0;
 }
 
 async function work(project: Project, text: string | undefined, options: DownOptions, interrupt: Interrupt): Promise<ExitCode> {
@@ -105,11 +115,26 @@ async function absent({ store }: Project, objects: readonly JsonObject[]): Promi
   return objects.filter((_, index) => found[index] === undefined);
 }
 
-async function stopOwn(project: Project): Promise<boolean> {
+/** What would end with the emulator of the project. KeptData unless it may be discarded. */
+async function heldByOwn(project: Project, { discardKept }: DownOptions): Promise<string[]> {
+  const emulator = emulatorNote(project);
+  if (emulator === undefined) return [];
+  try {
+    const held = await keptIn(project, emulator);
+    if (held.length > 0 && !discardKept) throw keptError(emulator, held);
+    return held;
+  } catch (error) {
+    if (!discardKept || !isError(error, 'KeptData')) throw error;
+    return [];
+  }
+}
+
+async function stopOwn(project: Project, discarded: readonly string[]): Promise<boolean> {
   const emulator = emulatorNote(project);
   if (emulator === undefined) return true;
   const isStopped = await stopEmulator(project.folder, emulator);
   note(isStopped ? `stopped the emulator at ${emulator.endpoint}` : `process ${emulator.pid} (the emulator) could not be stopped`);
+  if (isStopped && discarded.length > 0) note(`discarded with the emulator: ${discarded.join(', ')}`);
   return isStopped;
 }
 

@@ -7,13 +7,14 @@ import { loadClasses, loadDefinition } from '../engine/catalogue.ts';
 import { keyOf, metadataOf } from '../engine/objects.ts';
 import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
-import { findClaim } from './names.ts';
+import { findClaim, parseClaimName } from './names.ts';
 import { openHome } from './open-home.ts';
 import { columns, shown, tell } from './output.ts';
 import { statusOf } from './standing.ts';
 
-/** Runs the command. Errors: those of openHome; NoSuchClaim; what keeps a class from being chosen. */
+/** Runs the command. Errors: those of openHome; BadUse, NoSuchClaim; what keeps a class from being chosen. */
 export async function runExplain(context: Context, text: string): Promise<ExitCode> {
+  parseClaimName(text);
   const home = await openHome(context);
   try {
     const object = await findClaim(home, text);

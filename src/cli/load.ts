@@ -122,8 +122,11 @@ export async function refuse(out: Output, problems: readonly InputProblem[]): Pr
   note(red(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}; nothing was applied`));
 }
 
-/** Tells what was left out. */
-export function tellIgnored({ ignored }: Pick<Loaded, 'ignored'>): void {
+/** Tells what was left out, and what is right and may not be what was meant. */
+export function tellAside({ out }: Pick<Context, 'out'>, { ignored, warnings }: Pick<Loaded, 'ignored' | 'warnings'>): void {
+  const { yellow, bold } = out.noteColours;
+  for (const { file, line, column, message } of warnings.slice(0, SHOWN)) note(`${bold(`${file}:${line}:${column}`)}: ${yellow('warning:')} ${message}`);
+  if (warnings.length > SHOWN) note(`… and ${warnings.length - SHOWN} more warnings`);
   if (ignored.length === 0) return;
   const more = ignored.length > 5 ? ` and ${ignored.length - 5} more` : '';
   note(`not Plinth's, left alone: ${ignored.slice(0, 5).join(', ')}${more}`);

@@ -6,7 +6,7 @@ import { closeAll } from '../engine/clients.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
 import { type Preview, preview } from '../engine/preview.ts';
 import type { Context, ExitCode } from './host.ts';
-import { load, refuse, tellIgnored } from './load.ts';
+import { load, refuse, tellAside } from './load.ts';
 import { approveCommand, namesOf } from './names.ts';
 import { type Colours, note, shown, tell } from './output.ts';
 import { type Overlay, overlay } from './overlay.ts';
@@ -19,7 +19,7 @@ interface Planned {
 /** Runs the command. Errors: those of loading and of openHome. */
 export async function runPlan(context: Context, paths: readonly string[], className: string | undefined): Promise<ExitCode> {
   const loaded = await load(context, paths);
-  tellIgnored(loaded);
+  tellAside(context, loaded);
   if (loaded.problems.length > 0) {
     await refuse(context.out, loaded.problems);
     return 1;

@@ -3,7 +3,7 @@ import { Command, CommanderError, type Help, Option } from 'commander';
 import { isError } from '../core/errors.ts';
 import type { Context, ExitCode, Globals, Host, LogLevel } from './host.ts';
 import { LOG_LEVELS } from './host.ts';
-import { milliseconds, webAddress, wholeNumber } from './numbers.ts';
+import { milliseconds, namespaceName, webAddress, wholeNumber } from './numbers.ts';
 import { complain, FORMATS, type Format, newOutput } from './output.ts';
 
 /** What a command is given: its arguments as typed, its own options, and the rest. */
@@ -44,20 +44,22 @@ export const globalOptions = (): Option[] => [
     .env('PLINTH_OUTPUT'),
   new Option('--state <dir>', 'state folder of the project').default('.plinth').env('PLINTH_STATE'),
   new Option('--endpoint <url>', 'AWS-compatible endpoint for the local class, instead of an emulator of its own').argParser(webAddress).env('PLINTH_ENDPOINT'),
-  new Option('-n, --namespace <name>', 'namespace of claims that name none (default: the name of the project folder; in a cluster, of the context)').env(
-    'PLINTH_NAMESPACE',
-  ),
+  new Option('-n, --namespace <name>', 'namespace of claims that name none (default: the name of the project folder; in a cluster, of the context)')
+    .argParser(namespaceName)
+    .env('PLINTH_NAMESPACE'),
   new Option('--poll-interval <time>', 'time between looks at a claim that is fine, e.g. 30s').argParser(milliseconds).env('PLINTH_POLL_INTERVAL'),
   new Option('--workers <n>', 'claims worked at once').argParser(wholeNumber).env('PLINTH_WORKERS'),
   new Option('--log-level <level>', 'what is logged on stderr (default: error; of controller: info)').choices([...LOG_LEVELS]).env('PLINTH_LOG_LEVEL'),
   new Option('--kubeconfig <file>', 'work on a cluster: the kubeconfig that names it').env('PLINTH_KUBECONFIG'),
   new Option('--context <name>', 'work on a cluster: the context of the kubeconfig').env('PLINTH_CONTEXT'),
   new Option('-A, --all-namespaces', 'in a cluster: claims of every namespace'),
-  new Option('--engine-namespace <name>', 'in a cluster: where Plinth is installed (default: plinth-system)').env('PLINTH_ENGINE_NAMESPACE'),
+  new Option('--engine-namespace <name>', 'in a cluster: where Plinth is installed (default: plinth-system)')
+    .argParser(namespaceName)
+    .env('PLINTH_ENGINE_NAMESPACE'),
 ];
 
 const ABOUT = 'Claims become real queues, topics, buckets and tables.';
-const EXITS = 'Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or changes found.';
+const EXITS = 'Exit codes: 0 done, 1 failed, 2 bad use, 3 drift or changes found, or a change waits for approval.';
 
 /** The program with its commands. `onEnd` is told the exit code of the command that ran. */
 export function buildProgram(host: Host, specs: readonly CommandSpec[], onEnd: (code: ExitCode) => void): Command {

@@ -5,7 +5,7 @@ import type { JsonObject, Rendered } from '../core/types.ts';
 import { keyOf, keyText } from '../engine/objects.ts';
 import { type Preview, preview } from '../engine/preview.ts';
 import type { Context, ExitCode } from './host.ts';
-import { load, refuse, tellIgnored } from './load.ts';
+import { load, refuse, tellAside } from './load.ts';
 import { namesOf } from './names.ts';
 import { complain, tell, yamlText } from './output.ts';
 import { type Overlay, overlay } from './overlay.ts';
@@ -13,7 +13,7 @@ import { type Overlay, overlay } from './overlay.ts';
 /** Runs the command. Errors: those of loading. */
 export async function runRender(context: Context, paths: readonly string[], className: string | undefined): Promise<ExitCode> {
   const loaded = await load(context, paths);
-  tellIgnored(loaded);
+  tellAside(context, loaded);
   if (loaded.problems.length > 0) {
     await refuse(context.out, loaded.problems);
     return 1;

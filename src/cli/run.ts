@@ -36,6 +36,7 @@ export interface Run {
 
 const STOP_MS = 5_000;
 const WORKERS = 8;
+const ONE_LOOK_MS = 60_000;
 
 /** Starts to work every claim of the project. `names`: those shown, by keyText. */
 export async function startRun(project: Project, names: ReadonlyMap<string, string>): Promise<Run> {
@@ -95,7 +96,7 @@ export function textOf(object: JsonObject | undefined, standing: Standing): stri
   return trouble === undefined ? 'working' : trouble.message || trouble.reason;
 }
 
-/** Waits until each of the claims stands still: ready, held, failed or gone; or waiting for another that does. */
+/** Waits until each of the claims stands still: ready, held, failed or gone; or waiting for another that does. `timeoutMs` 0: one look at each. */
 export async function waitForAll(run: Run, keys: readonly ObjectKey[], limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<Ending> {
   const { clock } = run.project.engine;
   const until = clock.ms() + limits.timeoutMs;
@@ -106,8 +107,10 @@ export async function waitForAll(run: Run, keys: readonly ObjectKey[], limits: {
       if (isStill(run, keys)) return 'settled';
     }
     const rest = until - clock.ms();
-    if (rest <= 0) return 'timeout';
-    await nextChange(run, rest, limits.signal);
+    // A timeout of 0 is one look at each: how long that takes is bounded by its calls.
+    const isOnce = limits.timeoutMs === 0 && keys.some(key => !run.seen.has(keyText(key)));
+    if (rest <= 0 && !isOnce) return 'timeout';
+    await nextChange(run, isOnce ? ONE_LOOK_MS : rest, limits.signal);
   }
 }
 

@@ -19,11 +19,17 @@ export async function runStatus(context: Context): Promise<ExitCode> {
     const views = claims.map(viewOf);
     await tell(context.out, { claims: views }, () => human(home, claims, views));
     for (const problem of home.problems()) complain(context.out, problem);
-    const open = claims.some(claim => statusOf(claim).drift.some(row => row.correctedAt === undefined));
+    const open = claims.some(isOpen);
     return home.problems().length > 0 ? 1 : open ? 3 : 0;
   } finally {
     await home.close();
   }
+}
+
+/** A person has to decide: a change waits for approval, or what was changed outside is not mended. */
+function isOpen(claim: JsonObject): boolean {
+  const { drift, pendingPlan } = statusOf(claim);
+  return pendingPlan !== undefined || drift.some(row => row.correctedAt === undefined);
 }
 
 function human(home: Home, claims: readonly JsonObject[], views: readonly ClaimView[]): string[] {

@@ -4,7 +4,7 @@ import type { InventoryEntry, JsonObject } from '../core/types.ts';
 import { keyOf } from '../engine/objects.ts';
 import type { Home } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
-import { approveCommand, findClaim, namespaceOfBareNames } from './names.ts';
+import { approveCommand, findClaim, namespaceOfBareNames, parseClaimName } from './names.ts';
 import { openHome } from './open-home.ts';
 import { type Colours, columns, shown, tell } from './output.ts';
 import { statusOf } from './standing.ts';
@@ -13,8 +13,9 @@ import { viewOf } from './view.ts';
 
 const EVENTS = 10;
 
-/** Runs the command. Errors: those of openHome; NoSuchClaim. */
+/** Runs the command. Errors: those of openHome; BadUse, NoSuchClaim. */
 export async function runTrace(context: Context, text: string): Promise<ExitCode> {
+  parseClaimName(text);
   const home = await openHome(context);
   try {
     await tellTrace(home, await findClaim(home, text));

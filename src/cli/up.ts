@@ -7,7 +7,7 @@ import type { EmulatorNote } from './endpoint.ts';
 import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
-import { type Loaded, load, refuse, tellIgnored } from './load.ts';
+import { type Loaded, load, refuse, tellAside } from './load.ts';
 import { configsOf, ensureLocal, type Local, localConfigs } from './local.ts';
 import { namesOf } from './names.ts';
 import { complain, note } from './output.ts';
@@ -29,7 +29,7 @@ export interface UpOptions {
 export async function runUp(context: Context, paths: readonly string[], options: UpOptions): Promise<ExitCode> {
   refuseCluster(context, 'up', 'use `kubectl apply -f` or `helm upgrade --install --wait`; the controller of the cluster does the rest');
   const loaded = await load(context, paths);
-  tellIgnored(loaded);
+  tellAside(context, loaded);
   if (loaded.problems.length > 0) {
     await refuse(context.out, loaded.problems);
     return 1;

@@ -1,12 +1,12 @@
 /** `plinth validate`: all that is wrong, nothing applied. */
 import type { Context, ExitCode } from './host.ts';
-import { load, refuse, tellIgnored } from './load.ts';
+import { load, refuse, tellAside } from './load.ts';
 import { tell } from './output.ts';
 
 /** Runs the command. Errors: those of reading the input. */
 export async function runValidate(context: Context, paths: readonly string[]): Promise<ExitCode> {
   const loaded = await load(context, paths);
-  tellIgnored(loaded);
+  tellAside(context, loaded);
   if (loaded.problems.length > 0) {
     await refuse(context.out, loaded.problems);
     return 1;

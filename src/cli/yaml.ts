@@ -227,7 +227,8 @@ function distinct(problems: readonly InputProblem[]): InputProblem[] {
   return [...byLine.values()];
 }
 
-function placeAt(source: Source, offset: number): Place {
+/** Where an offset of the text stands. */
+export function placeAt(source: Source, offset: number): Place {
   const { line, col } = source.counter.linePos(offset);
   return { file: source.file, line: Math.max(line, 1), column: Math.max(col, 1) };
 }

@@ -42,7 +42,8 @@ test('a claim kind: names, columns, default status, Service Binding label, kept 
   expect(schema.properties['status']!['default']).toEqual({ observedGeneration: -1 });
   const fields = schema.properties['spec']!['properties'] as JsonObject;
   expect(fields['delaySeconds']).toMatchObject({ type: 'integer', minimum: 0, maximum: 900 });
-  expect(fields['fifo']).toMatchObject({ default: false, 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] });
+  expect(fields['fifo']).toMatchObject({ type: 'boolean', default: false });
+  expect(schema.properties['spec']).toMatchObject({ 'x-kubernetes-validations': [{ rule: '!self.contentBasedDeduplication || self.fifo' }] });
   expect(Object.keys(fields)).toContain('lifecycle');
 });
 
@@ -147,4 +148,11 @@ test('versions in the order of semver', () => {
   const shuffled = [...order].reverse();
   expect(shuffled.sort(compareVersions)).toEqual(order);
   expect(compareVersions('1.0.0+a', '1.0.0+b')).toBe(0);
+});
+
+test('no shipped kind refuses a change, which may be approved (decision 0012); a rule of one’s own about `oldSelf` stays', () => {
+  for (const definition of definitions) expect(JSON.stringify(claimCrd(definition, '1.2.3')), definition.kind).not.toContain('oldSelf');
+  const rules = { 'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'the size cannot change' }] };
+  const own = { ...queue, schema: { type: 'object', properties: { size: { type: 'integer', ...rules } } } } as unknown as typeof queue;
+  expect((partsOf(claimCrd(own, '1.2.3')).schema.properties['spec']!['properties'] as JsonObject)['size']).toMatchObject(rules);
 });

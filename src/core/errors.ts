@@ -175,6 +175,11 @@ export const ERRORS = {
   StateLocked: entry('terminal', 'Another run works on the same state folder.', 'wait for it or stop it, or use --state DIR'),
   StateCorrupt: entry('terminal', 'A file of the state folder cannot be read.', 'put it back, or remove it: the inventory is rebuilt from marks'),
   StateNewer: entry('terminal', 'The state folder was written by a newer version.', 'use that version or a newer one'),
+  KeptData: entry(
+    'terminal',
+    'The emulator that `plinth up` started still holds what was kept, and would take it along.',
+    '`plinth down --discard-kept` stops it with all that it holds',
+  ),
   StateReadOnly: entry('terminal', 'The state folder cannot be written.', 'make it writable, or use --state DIR'),
   // ── several engines ──
   LeaseLost: entry('retryable', 'The lease of this replica is not held, or not for as long as a call may take.', 'nothing to do; another replica goes on'),

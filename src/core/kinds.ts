@@ -104,8 +104,8 @@ const Implementation = Type.Object({
 const Policies = Type.Object(
   {
     swap: word(
-      ['Approve', 'Automatic', 'Migrate', 'Refuse'],
-      'A change that would delete or replace what holds a backlog or data: waits for approval, goes ahead, moves the data, or is refused.',
+      ['Approve', 'Automatic', 'Refuse'],
+      'A change that would delete or replace what holds a backlog or data: waits for approval, goes ahead, or is refused. What the old thing holds is not moved.',
       {
         default: 'Approve',
       },

@@ -129,7 +129,12 @@ test.each<[string, JsonObject, string]>([
   [
     'class',
     object('EnvironmentClass', { policies: { swap: 'Automatik' } }),
-    'spec.policies.swap: `spec.policies.swap` must be one of `Approve`, `Automatic`, `Migrate`, `Refuse`, not "Automatik"',
+    'spec.policies.swap: `spec.policies.swap` must be one of `Approve`, `Automatic`, `Refuse`, not "Automatik"',
+  ],
+  [
+    'migrations, which there are none of',
+    object('EnvironmentClass', { policies: { swap: 'Migrate' } }),
+    'spec.policies.swap: `spec.policies.swap` must be one of `Approve`, `Automatic`, `Refuse`, not "Migrate"',
   ],
   ['naming', object('EnvironmentClass', { naming: '${claim.nam}' }), 'spec.naming: `claim` has no field `nam`'],
   ['environment block', object('EnvironmentClass', { environment: {} }), 'spec.environment: `spec.environment` is not a known field'],

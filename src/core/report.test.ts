@@ -224,3 +224,8 @@ test('what is wrong with one resource does not keep the others from being looked
     because: 'poll',
   });
 });
+
+test('what is not stalled says so, whether it is ready or on its way', () => {
+  const waits = input({ error: new EngineError('NoClass', 'none applies') });
+  for (const given of [input({}), waits]) expect(told(given, 'Stalled')).toMatchObject({ status: 'False', reason: 'NotStalled', message: '' });
+});

@@ -302,7 +302,7 @@ function stalledCondition(input: ReportInput, problems: readonly Problem[]): Tol
   const patient = problems.filter(problem => problem.error.retry === 'waiting' && !isPatient(problem.error)).map(problem => problem.error);
   const old = patient.find(error => hasLasted(input, error));
   if (old !== undefined) return { ...failed('Stalled', old), status: 'True' };
-  return { type: 'Stalled', status: 'False', reason: 'Progressing', message: '' };
+  return { type: 'Stalled', status: 'False', reason: 'NotStalled', message: '' };
 }
 
 function hasLasted({ claim, now }: ReportInput, error: EngineError): boolean {

@@ -116,7 +116,7 @@ export interface ProviderConfig {
   readonly allowedNamespaces: readonly string[] | undefined;
 }
 export interface Policy {
-  readonly swap: 'Approve' | 'Automatic' | 'Migrate' | 'Refuse';
+  readonly swap: 'Approve' | 'Automatic' | 'Refuse';
   readonly reclaim: 'Conflict' | 'Reuse';
   readonly recreateLost: boolean;
   readonly graceSeconds: number;

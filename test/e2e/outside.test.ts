@@ -60,6 +60,7 @@ test('an immutable field changed: held with the plan; approved, the new one come
 
   const held = await up(place);
   expect(held.code).toBe(3);
+  expect((await plinth(place, ['status'])).code).toBe(3);
   const [, hash] = /approve Queue\/orders --plan ([0-9a-f]+)/.exec(held.stdout) ?? [];
   expect(plan.stdout).toContain(`approve Queue/orders --plan ${hash}`);
   expect((await status(place))['Queue/orders']).toMatchObject({ ready: true, reason: 'SwapPending' });

@@ -129,10 +129,18 @@ test.each<[string, JsonObject, RegExp]>([
   expect(await refused(object('Queue', 'wrong', spec, 'default'))).toMatch(message);
 });
 
-test('kubectl refuses a change of what cannot change, and a name too long for its Secret', async () => {
-  expect(await refused(object('Queue', 'fine', { fifo: true }, 'default'))).toContain(
-    'spec.fifo: Invalid value: "boolean": fifo cannot change; make a new queue',
-  );
+test('a change that replaces the thing is taken, for it may be approved; a rule of one’s own about `oldSelf` refuses', async () => {
+  await apply(object('Queue', 'fine', { fifo: true }, 'default'));
+  await apply(object('Queue', 'fine', {}, 'default'));
+  const rule = { rule: 'self == oldSelf', message: 'the size cannot change' };
+  await apply(gadget({ size: { type: 'integer', 'x-kubernetes-validations': [rule] } }, {}, 'sizeds', 'Sized'));
+  await settle('sizeds.plinth.dev');
+  await apply(object('Sized', 'one', { size: 1 }, 'default'));
+  expect(await refused(object('Sized', 'one', { size: 2 }, 'default'))).toContain('spec.size: Invalid value: "integer": the size cannot change');
+  await cluster('delete', 'sized', 'one', '-n', 'default');
+});
+
+test('kubectl refuses a name too long for its Secret', async () => {
   expect(await refused(object('Queue', 'x'.repeat(248), {}, 'default'))).toContain(
     'the name must have at most 247 characters: its Secret is named <name>-queue',
   );

@@ -24,7 +24,7 @@ const REASONS = new Set([
   'AsDesired',
   'Corrected',
   'ChangedOutside',
-  'Progressing',
+  'NotStalled',
 ]);
 
 export function atRest(scene: Scene): string[] {
