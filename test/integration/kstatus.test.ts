@@ -164,7 +164,7 @@ async function loses({ clock, store }: TestEngine): Promise<void> {
 test.each<[string, JsonObject, (engine: TestEngine) => Promise<unknown>, string[]]>([
   [
     'made and deleted',
-    { behaviour: { creatingMs: 50, deletingMs: 50 } },
+    { behaviour: { creatingMs: 30_000, deletingMs: 30_000 } },
     async ({ store }) => await store.remove(KEY),
     ['Current', 'InProgress', 'Terminating'],
   ],
