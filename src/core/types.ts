@@ -307,7 +307,7 @@ export interface ResourceType<Spec = JsonObject, State = JsonObject, Client = un
   readonly naming: Naming<Spec>;
   readonly mark: Mark;
   readonly holds: 'nothing' | 'backlog' | 'data';
-  /** The service's own propagation time: within it neither drift nor loss. */
+  /** The service's own propagation time: within it neither drift nor loss. A top-level field that takes longer says so by keyword `settleSeconds`. */
   readonly settleSeconds: number;
   readonly examples: readonly Spec[];
   /** Reads, changes nothing. A thrown `NotFound` is read as absent. */
