@@ -327,6 +327,15 @@ export interface Owned {
   readonly name: string;
   readonly owner: Owner;
 }
+export interface Rate {
+  readonly callsPerSecond: number;
+  /** Calls that may be made at once after a pause. In no second more than both together. */
+  readonly burst: number;
+}
+/** The budget of each service. `operations`: by service and operation, a budget of its own within that of the service. */
+export interface Rates extends Rate {
+  readonly operations?: Readonly<Record<string, Readonly<Record<string, Rate>>>>;
+}
 export interface Provider<Settings = JsonObject, Client = unknown> {
   readonly name: string;
   readonly description: string;
@@ -334,8 +343,8 @@ export interface Provider<Settings = JsonObject, Client = unknown> {
   readonly types: readonly ResourceType[];
   /** Types that `owned` cannot find. */
   readonly unsearchable: readonly TypeName[];
-  /** Default call budget per service. */
-  readonly rate: { readonly callsPerSecond: number; readonly burst: number };
+  /** Default call budget. */
+  readonly rate: Rates;
   /** Loses its memory by design: what vanished is made again. */
   readonly forgetful: (settings: Settings) => boolean;
   /** Credentials are already resolved in `settings`. */

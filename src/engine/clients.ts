@@ -3,7 +3,7 @@ import { hash } from '../core/digest.ts';
 import { EngineError, isError } from '../core/errors.ts';
 import { redact, secretsIn } from '../core/redact.ts';
 import type { ClaimKey, Context, JsonObject, Owner, Provider, ProviderConfig, ResourceType, TypeName } from '../core/types.ts';
-import { type Budgets, take } from './budget.ts';
+import { type Budgets, takeFor } from './budget.ts';
 import type { Clock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
 
@@ -194,7 +194,7 @@ export function contextFor(
     depth,
     log: (message, fields) => call.log('debug', message, { config, provider: provider.name, ...fields }),
     budget: async (service, operation = '') => {
-      await take(budgets, config, service, provider.rate, signal);
+      await takeFor(budgets, { config, service, operation }, provider.rate, signal);
       fence();
       budgets.onCall?.(config, service, operation);
     },
