@@ -1,4 +1,6 @@
 /** One reconcile: the ten steps of src/README.md for one claim. */
+
+import { boundedStatus } from '../core/bounds.ts';
 import { isCondition } from '../core/conditions.ts';
 import { equal } from '../core/digest.ts';
 import { EngineError, isError } from '../core/errors.ts';
@@ -225,7 +227,7 @@ async function reportFailure(engine: Engine, object: JsonObject, error: EngineEr
   };
   const { status: told, schedule } = report(input);
   // What was not rebuilt is not made ours by saying that it cannot be read.
-  const status = { ...told, inventoryFor: claim.status.inventoryFor };
+  const status = boundedStatus({ ...told, inventoryFor: claim.status.inventoryFor });
   if (!equal(claim.status as unknown as Json, status as unknown as Json)) await engine.store.write({ kind: 'status', claim, status });
   return schedule;
 }
