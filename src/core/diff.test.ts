@@ -49,12 +49,13 @@ test('tags of others are left alone, and our own old ones are removed', () => {
 });
 
 test('a change of a field that the look left unread asks for a full look', () => {
-  const base = { type, pending: [], key: KEY, seen: seenWith({ size: 1 }, ['tags']), settled: { size: d(1), 'tags.a': d('x') } };
+  const base = { type, pending: [], key: KEY, seen: seenWith({ size: 1 }, ['tags']), settled: { size: d(1), 'tags.a': d('x') }, sent: {} };
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x' } } })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 2, tags: { a: 'x' } } })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'y' } } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x', b: 'z' } } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: {} } })).toBe(true);
+  expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x' } }, sent: { 'tags.a': d('y') } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1 }, pending: ['tags'] })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 1 }, settled: { size: d(1), 'tags.theirs': '~1' } })).toBe(false);
 });
@@ -158,4 +159,14 @@ test('where a type settles at once, each of its fields does', () => {
   const emulated = { ...type, settleSeconds: 0 };
   expect(run({ slow: 9 }, { slow: 1 }, { type: emulated, settled: { slow: d(1) }, sent, quietMs: 0 })).toMatchObject({ stuck: ['slow'] });
   expect(run({ slow: 9 }, { slow: 1 }, { type: emulated, settled: { slow: d(9) }, quietMs: 0 }).changes).toMatchObject([{ cause: 'drift' }]);
+});
+
+test('a value taken back before it was seen is sent again: what is seen is older than what was sent', () => {
+  const settled = { size: d(1) };
+  const back = run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(2) }, quietMs: 59_999 });
+  expect(back.changes).toEqual([{ path: 'size', desired: 1, observed: 1, cause: 'changed' }]);
+  const removed = run({ policy: 'p' }, { policy: 'p' }, { settled: { policy: d('p') }, sent: { policy: '~' }, quietMs: 0 });
+  expect(removed.changes).toMatchObject([{ path: 'policy', desired: 'p', cause: 'changed' }]);
+  expect(run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(1) }, quietMs: 0 })).toMatchObject({ changes: [], travelling: [], settled });
+  expect(run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(2) }, quietMs: 60_000 }).changes).toEqual([]);
 });

@@ -57,15 +57,19 @@ export function diff(input: DiffInput): Diff {
   return out;
 }
 
-/** True when a field that the look left unread is to change: what we want there is not what we saw there last. */
-export function isUnreadChanged(input: Pick<DiffInput, 'type' | 'desired' | 'pending' | 'seen' | 'settled' | 'key'>): boolean {
+/** True when a field that the look left unread is to change: what we want there is not what we saw there last, or not what we sent last. */
+export function isUnreadChanged(input: Pick<DiffInput, 'type' | 'desired' | 'pending' | 'seen' | 'settled' | 'sent' | 'key'>): boolean {
   const { unread } = input.seen;
   if (unread.length === 0) return false;
   const isMeant = (path: Path): boolean =>
     unread.includes(head(path)) &&
     !NEVER_COMPARED.has(behaviourOf(input.type.spec, head(path))) &&
     !input.pending.some(pending => isUnder(path, pending) || isUnder(pending, path));
-  if (leaves(input.desired).some(([path, value]) => isMeant(path) && input.settled[path] !== digest(input.key, value))) return true;
+  const isAnother = (path: Path, value: Json): boolean => {
+    const mine = digest(input.key, value);
+    return input.settled[path] !== mine || (input.sent[path] !== undefined && input.sent[path] !== mine);
+  };
+  if (leaves(input.desired).some(([path, value]) => isMeant(path) && isAnother(path, value))) return true;
   return Object.entries(input.settled).some(([path, value]) => path !== '' && !value.startsWith(UNSET) && isMeant(path) && !covers(input.desired, path));
 }
 
@@ -120,6 +124,9 @@ function compareLeaf(input: DiffInput, out: Leaf, path: Path, desired: Json): vo
   const observed = at(input.seen.spec as JsonObject, path);
   const mine = digest(input.key, desired);
   if (equal(desired, observed) || isEmptyMap(desired)) {
+    const sent = input.sent[path];
+    // What is seen is older than what was sent last, which would come to be after all.
+    if (sent !== undefined && sent !== mine && isSettling(input, path)) out.changes.push({ path, desired, observed, cause: 'changed' });
     out.settled[path] = mine;
     return;
   }

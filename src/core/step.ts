@@ -138,7 +138,7 @@ function needsFullLook(
   if (input.drift.some(row => row.resource === entry.id && row.correctedAt === undefined && seen.unread.includes(head(row.path)))) return true;
   if (entry.origin === 'Observed') return false;
   if (!entry.ready && judge(type, seen, ownerFor(input, entry.id)) === 'unread') return true;
-  return isUnreadChanged({ ...wanted, type, seen, settled: entry.settled, key: input.instance.key });
+  return isUnreadChanged({ ...wanted, type, seen, settled: entry.settled, sent: entry.sent ?? {}, key: input.instance.key });
 }
 
 /** We made it, and the record of what we made is lost: found by its marks, or by a run after one that was killed in the act. */
