@@ -31,7 +31,7 @@ test('what was done to a real thing is one line each, with whose it is and no va
     ['info', 'created: t/thing dev_orders', { ...whose, verb: 'create', because: 'new' }],
     ['info', 'updated: t/thing dev_orders', { ...whose, verb: 'update', causes: ['drift'], paths: ['size'], changes: 1 }],
     ['info', 'deletion asked for: t/thing dev_orders', { ...whose, verb: 'delete' }],
-    ['info', 'no longer ours: t/thing dev_orders', { ...whose, verb: 'forget', because: 'gone' }],
+    ['info', 'gone: t/thing dev_orders', { ...whose, verb: 'forget', because: 'gone' }],
   ]);
 });
 

@@ -7,7 +7,8 @@ import type { Engine } from './engine.ts';
 export type Told = ClaimKey & { readonly status?: { readonly conditions: readonly Pick<Condition, 'reason'>[] } };
 
 const MOST_PATHS = 10;
-const DONE = { create: 'created', update: 'updated', delete: 'deletion asked for', forget: 'no longer ours' } as const;
+/** Of `forget` its reason is said. */
+const DONE = { create: 'created', update: 'updated', delete: 'deletion asked for', forget: 'let go' } as const;
 
 /** At info; at debug when the claim already says that calls of it fail like this. */
 export function logOutcome({ log }: Pick<Engine, 'log'>, claim: Told, outcome: Outcome): void {
@@ -18,7 +19,7 @@ export function logOutcome({ log }: Pick<Engine, 'log'>, claim: Told, outcome: O
   const { kind, namespace, name: claimName } = claim;
   const fields: JsonObject = { claim: { kind, namespace, name: claimName }, verb, resource: id, type, name, config, ...detailOf(outcome) };
   if (outcome.result === 'done') {
-    log('info', `${DONE[verb]}: ${type} ${name}`, fields);
+    log('info', `${action.kind === 'forget' ? action.because : DONE[verb]}: ${type} ${name}`, fields);
     return;
   }
   const { code } = outcome.error;

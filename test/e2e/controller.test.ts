@@ -63,6 +63,7 @@ withKubernetes('claims become ready; health, metrics and logs tell; SIGTERM ends
   expect(lines.some(line => line.claim !== undefined && JSON.stringify(line.claim) === JSON.stringify({ kind: 'Queue', namespace, name: 'orders' }))).toBe(
     true,
   );
+  expect(lines.map(({ msg }) => msg)).toContain(`created: aws/sqs-queue ${namespace}_orders`);
   await onCluster(cluster, 'delete', 'queue', 'orders', '-n', namespace, '--timeout=30s');
   expect(await everything(cluster)).toEqual([]);
   controller.child.kill('SIGTERM');
