@@ -20,7 +20,18 @@ export const types = [sqsQueue, snsTopic, snsSubscription, s3Bucket, dynamodbTab
 /** A subscription has no tags: only those between a queue and a topic of ours are found. */
 export const unsearchable = ['aws/sns-subscription'];
 /** Far below the account limits of the control planes, which other tools of the account use too. */
-export const rate = { callsPerSecond: 20, burst: 40 };
+export const rate = {
+  callsPerSecond: 20,
+  burst: 40,
+  // DynamoDB API reference: TagResource and UntagResource five times a second and account, ListTagsOfResource ten times; rate and burst together.
+  operations: {
+    dynamodb: {
+      TagResource: { callsPerSecond: 4, burst: 1 },
+      UntagResource: { callsPerSecond: 4, burst: 1 },
+      ListTagsOfResource: { callsPerSecond: 9, burst: 1 },
+    },
+  },
+};
 
 export const aws = provider<AwsSettings, AwsClient>({
   name: 'aws',

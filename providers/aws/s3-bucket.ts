@@ -13,7 +13,8 @@ const Block = (description: string) => Type.Boolean({ default: true, description
 
 const Spec = Type.Object(
   {
-    versioning: Type.Boolean({ default: false, description: 'Keep old versions. Once on, off means suspended: what is there stays.' }),
+    // S3 user guide, Enabling versioning on buckets: up to 15 minutes.
+    versioning: Type.Boolean({ default: false, settleSeconds: 900, description: 'Keep old versions. Once on, off means suspended: what is there stays.' }),
     kmsKey: Type.Optional(
       Type.String({ minLength: 1, removable: true, description: 'KMS key id, ARN or alias (SSE-KMS); without it S3 encrypts with its own key (SSE-S3).' }),
     ),

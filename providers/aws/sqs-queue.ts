@@ -19,7 +19,8 @@ const Spec = Type.Object(
       description: 'FIFO only: what the throughput quota counts; perMessageGroupId needs deduplicationScope messageGroup.',
     }),
     visibilityTimeoutSeconds: Type.Integer({ minimum: 0, maximum: 43_200, default: 30, description: 'How long a received message stays hidden.' }),
-    retentionSeconds: Type.Integer({ minimum: 60, maximum: 1_209_600, default: 345_600, description: 'How long a message is kept.' }),
+    // SetQueueAttributes: 60 s for most attributes, 15 minutes for this one.
+    retentionSeconds: Type.Integer({ minimum: 60, maximum: 1_209_600, default: 345_600, settleSeconds: 900, description: 'How long a message is kept.' }),
     delaySeconds: Type.Integer({ minimum: 0, maximum: 900, default: 0, description: 'How long a new message stays hidden.' }),
     maximumMessageBytes: Type.Integer({ minimum: 1_024, maximum: 1_048_576, default: 1_048_576, description: 'Largest message.' }),
     receiveWaitSeconds: Type.Integer({ minimum: 0, maximum: 20, default: 0, description: 'How long a receive waits for a message (long polling).' }),

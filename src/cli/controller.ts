@@ -28,9 +28,10 @@ import { type HealthServer, startHealthServer } from './health-server.ts';
 import type { Context, ExitCode } from './host.ts';
 import { type Interrupt, listenForInterrupt } from './interrupt.ts';
 import { logAsJson } from './log-json.ts';
-import { count, countApiCall, countDrift, countReconcile, exposition, type Metrics, newMetrics, showBuild } from './metrics.ts';
+import { count, countApiCall, countReconcile, exposition, type Metrics, newMetrics, showBuild } from './metrics.ts';
 import { newEngine } from './project.ts';
 import { PATIENCE_MS, unsettledKinds } from './readiness.ts';
+import { tellFailure, told } from './telling.ts';
 
 export interface ControllerFlags {
   /** In the marks of what is made, with a hash of the cluster; undefined: as decided before, else `plinth`. */
@@ -80,7 +81,7 @@ export async function runController(context: Context, flags: ControllerFlags): P
     fence: (call, namespace) => {
       if (process?.runtime !== undefined) fenceCall(call, namespace, held => holds(process!.runtime!, held));
     },
-    onError: error => log('warn', error instanceof Error ? error.message : String(error)),
+    onError: error => tellFailure(log, error),
   });
   await assertInstalled(cluster);
   await takeCluster(cluster.store.home);
@@ -179,7 +180,7 @@ function runtimeOptions(process: Process, engine: Engine, duties: Duties): Runti
     tracker,
     random: Math.random,
     isClaim: async kind => (await loadDefinition(cluster.store, kind)) !== undefined,
-    work: (fenced, key) => reconcile(told(process, fenced, key), key),
+    work: (fenced, key) => reconcile(told(metrics, fenced, key), key),
     workers: context.globals.workers ?? WORKERS,
     stopMs: STOP_MS,
     begin: (onChange, drained) => begin(process, onChange, drained),
@@ -203,26 +204,6 @@ async function begin(
   if (flags.sharding) return share({ ...common, id, drained });
   const leader = { ...common, name: LEADER_LEASE, holder: id, random: Math.random };
   return flags.leaderElect ? lead(leader) : await leadAlone(leader);
-}
-
-/** The engine of one look, with what it tells counted and logged. */
-function told({ metrics }: Process, engine: Engine, key: ClaimKey): Engine {
-  const { store, log } = engine;
-  return {
-    ...engine,
-    store: {
-      ...store,
-      write: async write => {
-        const stored = await store.write(write);
-        if (write.kind === 'status') countDrift(metrics, key.kind, write.claim.status, write.status);
-        return stored;
-      },
-      emit: (of, event) => {
-        log(event.type === 'Warning' ? 'warn' : 'info', event.message || event.reason, { reason: event.reason });
-        store.emit(of, event);
-      },
-    },
-  };
 }
 
 function tellWorked(

@@ -3,6 +3,7 @@ import { EngineError } from '../core/errors.ts';
 import { identityKey, isOwned } from '../core/match.ts';
 import type { JsonObject } from '../core/types.ts';
 import { loadConfig } from '../engine/catalogue.ts';
+import { namedBy } from '../engine/clients.ts';
 import { connectFor } from '../engine/links.ts';
 import { keyOf } from '../engine/objects.ts';
 import { type Found, findOwned } from '../engine/rebuild.ts';
@@ -59,7 +60,7 @@ async function searchAll(home: Home): Promise<{ found: Found[]; failed: string[]
       for (const thing of await findOwned(engine, connection, name)) found.set(keyOfThing(thing), thing);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      failed.push(`ProviderConfig ${name}: ${error.message}`);
+      failed.push(namedBy(name, error).message);
     }
   }
   return { found: [...found.values()], failed };

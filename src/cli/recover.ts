@@ -3,6 +3,7 @@ import { EngineError, isError } from '../core/errors.ts';
 import { identityKey } from '../core/match.ts';
 import type { Claim, ClaimKey, JsonObject } from '../core/types.ts';
 import { loadConfig } from '../engine/catalogue.ts';
+import { namedBy } from '../engine/clients.ts';
 import { connectFor } from '../engine/links.ts';
 import { FINALIZER, metadataOf, parseKey } from '../engine/objects.ts';
 import { entriesFor, type Found, findOwned } from '../engine/rebuild.ts';
@@ -61,7 +62,7 @@ async function search(project: Project, name: string): Promise<Found[]> {
     return await findOwned(project.engine, await connectFor(project.engine, nobody, config), name);
   } catch (error) {
     if (!isError(error)) throw error;
-    const message = `${project.folder} lost its files, and what was made from it cannot be searched for through ProviderConfig ${name}: ${error.message}`;
+    const message = `${project.folder} lost its files, and what was made from it cannot be searched for through ${namedBy(name, error).message}`;
     throw new EngineError('StateCorrupt', message, { hint: `${error.hint}; then run again: nothing was touched`, cause: error });
   }
 }

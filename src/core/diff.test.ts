@@ -10,15 +10,28 @@ const spec = Type.Object({
   fixed: Type.Optional(Type.String({ plinth: 'immutable' })),
   policy: Type.Optional(Type.Unknown({ removable: true })),
   tier: Type.Optional(Type.String()),
+  slow: Type.Optional(Type.Integer({ settleSeconds: 900 })),
   loose: Type.Optional(Type.String({ plinth: 'left-alone-unset' })),
   seed: Type.Optional(Type.String({ plinth: 'create-only' })),
   password: Type.Optional(Type.String({ plinth: 'secret' })),
   tags: Type.Record(Type.String(), Type.String(), { default: {}, plinth: 'shared' }),
 });
-const type = { type: 'test/thing', spec } as unknown as ResourceType;
+const type = { type: 'test/thing', spec, settleSeconds: 60 } as unknown as ResourceType;
 const seenWith = (value: JsonObject, unread: string[] = []): Present => ({ kind: 'present', spec: value, unread, state: {}, readiness: { ready: true } });
 const run = (desired: JsonObject, observed: JsonObject, extra: Partial<Parameters<typeof diff>[0]> = {}) =>
-  diff({ type, desired, pending: [], secrets: [], seen: seenWith(observed), settled: {}, sent: {}, settling: false, ignore: [], key: KEY, ...extra });
+  diff({
+    type,
+    desired,
+    pending: [],
+    secrets: [],
+    seen: seenWith(observed),
+    settled: {},
+    sent: {},
+    quietMs: Number.POSITIVE_INFINITY,
+    ignore: [],
+    key: KEY,
+    ...extra,
+  });
 const d = (value: JsonObject[string]) => digest(KEY, value);
 
 test('what is equal settles', () => {
@@ -36,12 +49,13 @@ test('tags of others are left alone, and our own old ones are removed', () => {
 });
 
 test('a change of a field that the look left unread asks for a full look', () => {
-  const base = { type, pending: [], key: KEY, seen: seenWith({ size: 1 }, ['tags']), settled: { size: d(1), 'tags.a': d('x') } };
+  const base = { type, pending: [], key: KEY, seen: seenWith({ size: 1 }, ['tags']), settled: { size: d(1), 'tags.a': d('x') }, sent: {} };
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x' } } })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 2, tags: { a: 'x' } } })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'y' } } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x', b: 'z' } } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1, tags: {} } })).toBe(true);
+  expect(isUnreadChanged({ ...base, desired: { size: 1, tags: { a: 'x' } }, sent: { 'tags.a': d('y') } })).toBe(true);
   expect(isUnreadChanged({ ...base, desired: { size: 1 }, pending: ['tags'] })).toBe(false);
   expect(isUnreadChanged({ ...base, desired: { size: 1 }, settled: { size: d(1), 'tags.theirs': '~1' } })).toBe(false);
 });
@@ -75,15 +89,15 @@ const input = (desired: JsonObject) => ({
   seen: seenWith({}),
   settled: {},
   sent: {},
-  settling: false,
+  quietMs: Number.POSITIVE_INFINITY,
   ignore: [],
   key: KEY,
 });
 
 test('within the settle time nothing is drift, and what was sent is not sent again', () => {
-  expect(run({ size: 2 }, { size: 3 }, { settled: { size: d(2) }, settling: true }).changes).toEqual([]);
+  expect(run({ size: 2 }, { size: 3 }, { settled: { size: d(2) }, quietMs: 0 }).changes).toEqual([]);
   const sent = sentDigests([{ path: 'size', desired: 2, observed: 1, cause: 'changed' }], [], KEY);
-  expect(run({ size: 2 }, { size: 1 }, { settled: { size: d(1) }, sent, settling: true })).toMatchObject({ changes: [], travelling: ['size'] });
+  expect(run({ size: 2 }, { size: 1 }, { settled: { size: d(1) }, sent, quietMs: 0 })).toMatchObject({ changes: [], travelling: ['size'] });
   expect(run({ size: 2 }, { size: 1 }, { settled: { size: d(1) }, sent })).toMatchObject({ stuck: ['size'] });
 });
 
@@ -121,9 +135,38 @@ test('with a past that nobody knows, what is there and not desired is taken away
   const unsent = run({ size: 1 }, { size: 1, policy: 'p' }, { settled: { ...first.settled, '': '~' } });
   expect(unsent.changes).toEqual(first.changes);
   const sent = sentDigests(first.changes, [], KEY);
-  expect(run({ size: 1 }, { size: 1, policy: 'p' }, { settled: first.settled, sent, settling: true })).toMatchObject({ changes: [], travelling: ['policy'] });
+  expect(run({ size: 1 }, { size: 1, policy: 'p' }, { settled: first.settled, sent, quietMs: 0 })).toMatchObject({ changes: [], travelling: ['policy'] });
   const stays = run({ size: 1 }, { size: 1, policy: 'p' }, { settled: { ...first.settled, '': '~' }, sent });
   expect(stays.changes).toEqual([]);
   expect(run({ size: 1 }, { size: 1, policy: 'q' }, { settled: stays.settled }).changes).toMatchObject([{ path: 'policy', cause: 'drift' }]);
   expect(run({ size: 1 }, { size: 1 }, { settled: { ...first.settled, '': '~' }, sent }).settled).not.toHaveProperty('policy');
+});
+
+test('a field that settles later than its type is waited for as long as it takes, and the others are not', () => {
+  const sent = { size: d(2), slow: d(9) };
+  const at = (quietMs: number) => run({ size: 2, slow: 9 }, { size: 1, slow: 1 }, { settled: { size: d(1), slow: d(1) }, sent, quietMs });
+  expect(at(59_999)).toMatchObject({ changes: [], travelling: ['size', 'slow'], stuck: [] });
+  expect(at(60_000)).toMatchObject({ travelling: ['slow'], stuck: ['size'] });
+  expect(at(899_999)).toMatchObject({ travelling: ['slow'], stuck: ['size'] });
+  expect(at(900_000)).toMatchObject({ travelling: [], stuck: ['size', 'slow'] });
+  const outside = (quietMs: number) => run({ size: 2, slow: 9 }, { size: 1, slow: 1 }, { settled: sent, quietMs }).changes.map(change => change.path);
+  expect(outside(60_000)).toEqual(['size']);
+  expect(outside(900_000)).toEqual(['size', 'slow']);
+});
+
+test('where a type settles at once, each of its fields does', () => {
+  const sent = { slow: d(9) };
+  const emulated = { ...type, settleSeconds: 0 };
+  expect(run({ slow: 9 }, { slow: 1 }, { type: emulated, settled: { slow: d(1) }, sent, quietMs: 0 })).toMatchObject({ stuck: ['slow'] });
+  expect(run({ slow: 9 }, { slow: 1 }, { type: emulated, settled: { slow: d(9) }, quietMs: 0 }).changes).toMatchObject([{ cause: 'drift' }]);
+});
+
+test('a value taken back before it was seen is sent again: what is seen is older than what was sent', () => {
+  const settled = { size: d(1) };
+  const back = run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(2) }, quietMs: 59_999 });
+  expect(back.changes).toEqual([{ path: 'size', desired: 1, observed: 1, cause: 'changed' }]);
+  const removed = run({ policy: 'p' }, { policy: 'p' }, { settled: { policy: d('p') }, sent: { policy: '~' }, quietMs: 0 });
+  expect(removed.changes).toMatchObject([{ path: 'policy', desired: 'p', cause: 'changed' }]);
+  expect(run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(1) }, quietMs: 0 })).toMatchObject({ changes: [], travelling: [], settled });
+  expect(run({ size: 1 }, { size: 1 }, { settled, sent: { size: d(2) }, quietMs: 60_000 }).changes).toEqual([]);
 });

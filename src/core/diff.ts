@@ -2,7 +2,7 @@
 import { digest, equal } from './digest.ts';
 import { isMark } from './ownership.ts';
 import { at, head, isUnder, join, leaves, split } from './paths.ts';
-import { behaviourOf, isRemovable } from './schema.ts';
+import { behaviourOf, fieldSettleSeconds, isRemovable } from './schema.ts';
 import type { Change, Digest, FieldBehaviour, Json, JsonObject, Path, Present, ResourceType, SecretLeaf } from './types.ts';
 
 export interface DiffInput {
@@ -15,8 +15,8 @@ export interface DiffInput {
   readonly seen: Present;
   readonly settled: Readonly<Record<Path, Digest>>;
   readonly sent: Readonly<Record<Path, Digest>>;
-  /** Within the type's settle time after our own change: nothing is drift, and what was sent is not sent again. */
-  readonly settling: boolean;
+  /** Since our own last change; Infinity when there was none. Within its settle time a field does not drift, and is not sent again. */
+  readonly quietMs: number;
   /** Ours, and nobody knows what we set before (a record that was lost): what stands there and is not desired is taken for ours. */
   readonly pastUnknown?: boolean;
   /** Paths never treated as drift. */
@@ -57,15 +57,19 @@ export function diff(input: DiffInput): Diff {
   return out;
 }
 
-/** True when a field that the look left unread is to change: what we want there is not what we saw there last. */
-export function isUnreadChanged(input: Pick<DiffInput, 'type' | 'desired' | 'pending' | 'seen' | 'settled' | 'key'>): boolean {
+/** True when a field that the look left unread is to change: what we want there is not what we saw there last, or not what we sent last. */
+export function isUnreadChanged(input: Pick<DiffInput, 'type' | 'desired' | 'pending' | 'seen' | 'settled' | 'sent' | 'key'>): boolean {
   const { unread } = input.seen;
   if (unread.length === 0) return false;
   const isMeant = (path: Path): boolean =>
     unread.includes(head(path)) &&
     !NEVER_COMPARED.has(behaviourOf(input.type.spec, head(path))) &&
     !input.pending.some(pending => isUnder(path, pending) || isUnder(pending, path));
-  if (leaves(input.desired).some(([path, value]) => isMeant(path) && input.settled[path] !== digest(input.key, value))) return true;
+  const isAnother = (path: Path, value: Json): boolean => {
+    const mine = digest(input.key, value);
+    return input.settled[path] !== mine || (input.sent[path] !== undefined && input.sent[path] !== mine);
+  };
+  if (leaves(input.desired).some(([path, value]) => isMeant(path) && isAnother(path, value))) return true;
   return Object.entries(input.settled).some(([path, value]) => path !== '' && !value.startsWith(UNSET) && isMeant(path) && !covers(input.desired, path));
 }
 
@@ -82,6 +86,11 @@ export function isCorrectable(type: ResourceType, change: Change): boolean {
     isRemovable(type.spec, head(change.path)) ||
     behaviourOf(type.spec, head(change.path)) === 'shared'
   );
+}
+
+/** How long a top-level field may show an old value: at least as long as its type, and not at all where the type settles at once. */
+export function settleSecondsOf({ spec, settleSeconds }: ResourceType, field: string): number {
+  return settleSeconds === 0 ? 0 : Math.max(settleSeconds, fieldSettleSeconds(spec, field));
 }
 
 function isCompared(input: DiffInput, path: Path): boolean {
@@ -115,13 +124,16 @@ function compareLeaf(input: DiffInput, out: Leaf, path: Path, desired: Json): vo
   const observed = at(input.seen.spec as JsonObject, path);
   const mine = digest(input.key, desired);
   if (equal(desired, observed) || isEmptyMap(desired)) {
+    const sent = input.sent[path];
+    // What is seen is older than what was sent last, which would come to be after all.
+    if (sent !== undefined && sent !== mine && isSettling(input, path)) out.changes.push({ path, desired, observed, cause: 'changed' });
     out.settled[path] = mine;
     return;
   }
   const cause = input.settled[path] === mine ? 'drift' : 'changed';
-  if (cause === 'drift' && (input.settling || isIgnored(input, path))) return;
+  if (cause === 'drift' && (isSettling(input, path) || isIgnored(input, path))) return;
   if (cause === 'changed' && input.sent[path] === mine) {
-    if (input.settling) {
+    if (isSettling(input, path)) {
       out.travelling.push(path);
       return;
     }
@@ -149,7 +161,7 @@ function compareUnset(input: DiffInput, out: Leaf, path: Path, observed: Json): 
   if (behaviour === 'left-alone-unset' && input.desired[field] === undefined && !wasOurs) return;
   if (behaviour === 'shared' && (!wasOurs || isMark(lastKey(path)))) return;
   if (wasOurs) {
-    if (input.settling && input.sent[path] === UNSET) out.travelling.push(path);
+    if (isSettling(input, path) && input.sent[path] === UNSET) out.travelling.push(path);
     else out.changes.push({ path, desired: undefined, observed, cause: 'changed' });
     return;
   }
@@ -159,7 +171,7 @@ function compareUnset(input: DiffInput, out: Leaf, path: Path, observed: Json): 
     takeAway(input, out, path, observed, now);
     return;
   }
-  if (input.settled[''] === undefined || input.settling) out.settled[path] = now;
+  if (input.settled[''] === undefined || isSettling(input, path)) out.settled[path] = now;
   else if (!isIgnored(input, path)) out.changes.push({ path, desired: undefined, observed, cause: 'drift' });
 }
 
@@ -167,10 +179,11 @@ function compareUnset(input: DiffInput, out: Leaf, path: Path, observed: Json): 
 function takeAway(input: DiffInput, out: Leaf, path: Path, observed: Json, now: Digest): void {
   out.settled[path] = UNSET;
   if (input.sent[path] !== UNSET) out.changes.push({ path, desired: undefined, observed, cause: 'changed' });
-  else if (input.settling) out.travelling.push(path);
+  else if (isSettling(input, path)) out.travelling.push(path);
   else out.settled[path] = now;
 }
 
+const isSettling = ({ type, quietMs }: DiffInput, path: Path): boolean => quietMs < settleSecondsOf(type, head(path)) * 1000;
 const lastKey = (path: Path): string => String(split(path).at(-1));
 
 function isIgnored(input: DiffInput, path: Path): boolean {

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { beforeEach, expect, test } from 'vitest';
+import { sentDigests } from './diff.ts';
 import { EngineError } from './errors.ts';
 import { fold } from './fold.ts';
 import { identityKey, type Link } from './match.ts';
@@ -519,4 +520,21 @@ test('a provider that refuses the connection says nothing about the thing', () =
     plan({ ...input, rendering: desire(want()), inventory: [entry], links: new Map([['c', new EngineError(code, 'no')]]) });
   expect(refused('InvalidCredentials').actions).toMatchObject([{ kind: 'blocked', read: true }]);
   expect(refused('NoProviderConfig').actions[0]).not.toHaveProperty('read');
+});
+
+test('a field that takes longer than its type to be seen is not sent again meanwhile, and is looked for less and less often', () => {
+  const slow = { ...types.get('t/thing')!, spec: Type.Object({ ...spec.properties, size: Type.Integer({ default: 1, settleSeconds: 900 }) }) };
+  const entry = entryOf(want(), { changedAt: T0, sent: sentDigests([{ path: 'size', desired: 5, observed: 1, cause: 'changed' }], [], 'k') });
+  const at = (seconds: number) =>
+    plan({
+      ...input,
+      now: later(seconds),
+      links: new Map([['c', { ...link, types: new Map([['t/thing', slow]]) }]]),
+      rendering: desire(want({ size: 5 })),
+      inventory: [entry],
+      observed: see([identityKey(entry), present()]),
+    }).actions.filter(action => action.kind !== 'keep');
+  expect(at(1)).toMatchObject([{ kind: 'wait', until: later(2) }]);
+  expect(at(600)).toMatchObject([{ kind: 'wait', message: 'size sent, not visible yet', until: later(750) }]);
+  expect(at(900)).toMatchObject([{ kind: 'update' }, { kind: 'blocked', error: { code: 'NotConverging' } }]);
 });

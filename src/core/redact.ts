@@ -1,4 +1,5 @@
 /** The one redactor: what leaves the engine as text passes it, with the secret values of the pass. Pure. */
+import { boundedStatus } from './bounds.ts';
 import { leaves, split } from './paths.ts';
 import type { ClaimStatus, Json, JsonObject } from './types.ts';
 
@@ -14,15 +15,17 @@ export function redact(text: string, values: readonly string[]): string {
   return worth.reduce((clean, value) => clean.replaceAll(value, MASK), text);
 }
 
-/** A status whose messages and drift values hold none of the values; names, outputs and hashes stay as they are. */
+/** A status whose messages and drift values hold none of the values and are not too long; names, outputs and hashes stay as they are. */
 export function redactStatus(status: ClaimStatus, values: readonly string[]): ClaimStatus {
-  if (!values.some(value => value.length >= SHORTEST)) return status;
-  return {
+  if (!values.some(value => value.length >= SHORTEST)) return boundedStatus(status);
+  const { pendingPlan } = status;
+  return boundedStatus({
     ...status,
     conditions: status.conditions.map(condition => ({ ...condition, message: redact(condition.message, values) })),
+    ...(pendingPlan === undefined ? {} : { pendingPlan: { ...pendingPlan, summary: pendingPlan.summary.map(line => redact(line, values)) } }),
     resources: status.resources.map(entry => ({ ...entry, message: redact(entry.message, values) })),
     drift: status.drift.map(row => redactJson(row as unknown as JsonObject, values) as unknown as ClaimStatus['drift'][number]),
-  };
+  });
 }
 
 /** Every text inside a value. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { boundedStatus } from './bounds.ts';
 import { conditionOf } from './conditions.ts';
 import { EngineError } from './errors.ts';
 import { isWorking, type ReportInput, report, retire } from './report.ts';
@@ -228,4 +229,12 @@ test('what is wrong with one resource does not keep the others from being looked
 test('what is not stalled says so, whether it is ready or on its way', () => {
   const waits = input({ error: new EngineError('NoClass', 'none applies') });
   for (const given of [input({}), waits]) expect(told(given, 'Stalled')).toMatchObject({ status: 'False', reason: 'NotStalled', message: '' });
+});
+
+test('drift whose value is too long to be kept whole goes on as the same drift', () => {
+  const change = { path: 'size', desired: 1, observed: 'x'.repeat(5_000), cause: 'drift' } as const;
+  const first = boundedStatus(report(input({ plan: planOf(keep([change])) })).status);
+  expect(String(first.drift[0]!.observed).length).toBeLessThan(200);
+  const second = boundedStatus(report(input({ claim: claim({ drift: first.drift }), plan: planOf(keep([change])), now: later(60) })).status);
+  expect(second.drift).toEqual(first.drift);
 });

@@ -1,4 +1,5 @@
 /** What is true, told: conditions, drift rows, outputs and when to look again. Pure. */
+import { boundedValue } from './bounds.ts';
 import { equal } from './digest.ts';
 import { EngineError, isError, sentence } from './errors.ts';
 import { identityKey, isLeaving, isOwned } from './match.ts';
@@ -337,7 +338,9 @@ function driftRows(input: ReportInput): DriftRow[] {
   return [...fresh, ...history].slice(0, STATUS_ROWS);
 }
 
-const sameDrift = (a: DriftRow, b: DriftRow): boolean => a.resource === b.resource && a.path === b.path && equal(a.observed, b.observed);
+/** By what a status keeps of the values. */
+const sameDrift = (a: DriftRow, b: DriftRow): boolean =>
+  a.resource === b.resource && a.path === b.path && equal(boundedValue(a.observed), boundedValue(b.observed));
 
 /** A row of a thing that could not be read this time stands until a look says otherwise. */
 function isStillUnknown(input: ReportInput, row: DriftRow): boolean {

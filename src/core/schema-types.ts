@@ -29,6 +29,7 @@ export interface Schema {
   readonly pattern?: string | undefined;
   readonly plinth?: FieldBehaviour | undefined;
   readonly removable?: boolean | undefined;
+  readonly settleSeconds?: number | undefined;
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean | undefined;
   readonly 'x-kubernetes-int-or-string'?: boolean | undefined;
   readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map' | undefined;

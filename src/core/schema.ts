@@ -106,7 +106,7 @@ function closed(schema: Schema, open = false): Schema {
 }
 /** `nullable` says nothing where there is no type, and ajv refuses it there. */
 const isChecked = (schema: Schema, keyword: string): boolean => !IGNORED.has(keyword) && (keyword !== 'nullable' || schema.type !== undefined);
-const IGNORED = new Set(['description', 'title', 'default', 'example', 'examples', 'x-kubernetes-validations', 'plinth', 'removable', '$id']);
+const IGNORED = new Set(['description', 'title', 'default', 'example', 'examples', 'x-kubernetes-validations', 'plinth', 'removable', 'settleSeconds', '$id']);
 
 function problemsOf(errors: readonly ErrorObject[], value: Json, path: Path): Problem[] {
   const unions = errors.filter(error => error.keyword === 'anyOf' || error.keyword === 'oneOf');
@@ -270,6 +270,11 @@ function defaulted(schema: Schema, value: Json): Json {
 /** Keyword `plinth` of a top-level field; undefined: compared exactly. */
 export function behaviourOf(schema: Schema, field: string): FieldBehaviour | undefined {
   return schema.properties !== undefined && Object.hasOwn(schema.properties, field) ? schema.properties[field]!.plinth : undefined;
+}
+
+/** Keyword `settleSeconds` of a top-level field; 0 without it. */
+export function fieldSettleSeconds(schema: Schema, field: string): number {
+  return (schema.properties !== undefined && Object.hasOwn(schema.properties, field) ? schema.properties[field]!.settleSeconds : undefined) ?? 0;
 }
 
 /** True when leaving the top-level field out takes the value away (keyword `removable`). */

@@ -140,7 +140,7 @@ function presentStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
     seen: normal,
     settled,
     sent: entry.sent ?? {},
-    settling: settling && entry.changedAt !== undefined,
+    quietMs: entry.changedAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(input.now) - Date.parse(entry.changedAt),
     pastUnknown: isPastUnknown(entry),
     ignore: input.lifecycle.ignore[desired.template] ?? [],
     key: input.instance.key,
@@ -165,7 +165,7 @@ function needsFullLook(
   if (input.drift.some(row => row.resource === entry.id && row.correctedAt === undefined && seen.unread.includes(head(row.path)))) return true;
   if (entry.origin === 'Observed') return false;
   if (!entry.ready && judge(type, seen, ownerFor(input, entry.id)) === 'unread') return true;
-  return isUnreadChanged({ ...wanted, type, seen, settled: entry.settled, key: input.instance.key });
+  return isUnreadChanged({ ...wanted, type, seen, settled: entry.settled, sent: entry.sent ?? {}, key: input.instance.key });
 }
 
 /** We made it, and the record of what we made is lost: found by its marks, or by a run after one that was killed in the act. */
@@ -240,7 +240,11 @@ function changeStep(input: PlanInput, { type }: Wanted, entry: OwnedEntry, seen:
   const drift = found.changes.filter(change => change.cause === 'drift' && !send.includes(change));
   const extra: Action[] = [...problems(entry, contested, found), ...notDone(input, entry, desired, found)].map(error => ({ kind: 'blocked', entry, error }));
   const again = input.tried.has(`update ${identityKey(entry)}`);
-  if (send.length === 0) return { entries: [entry], actions: [{ kind: 'keep', entry, desired, seen, drift }, ...unseen(entry, found.travelling), ...extra] };
+  if (send.length === 0)
+    return {
+      entries: [entry],
+      actions: [{ kind: 'keep', entry, desired, seen, drift }, ...unseen(entry, found.travelling, nextGlance(input, entry)), ...extra],
+    };
   if (again)
     return {
       entries: [entry],
@@ -260,8 +264,14 @@ function changeStep(input: PlanInput, { type }: Wanted, entry: OwnedEntry, seen:
 }
 
 /** Sent, and the service does not show it yet. */
-function unseen(entry: OwnedEntry, paths: readonly string[]): Action[] {
-  return paths.length === 0 ? [] : [{ kind: 'wait', entry, on: entry.id, message: `${[...paths].sort().join(', ')} sent, not visible yet`, until: undefined }];
+function unseen(entry: OwnedEntry, paths: readonly string[], until?: string): Action[] {
+  return paths.length === 0 ? [] : [{ kind: 'wait', entry, on: entry.id, message: `${[...paths].sort().join(', ')} sent, not visible yet`, until }];
+}
+
+/** What takes a quarter of an hour to be seen is not looked for each second. */
+function nextGlance(input: PlanInput, entry: OwnedEntry): string {
+  const now = Date.parse(input.now);
+  return new Date(now + Math.max(1_000, (now - Date.parse(entry.changedAt ?? entry.since)) / 4)).toISOString();
 }
 
 const maySend = (input: PlanInput, entry: OwnedEntry, change: Change): boolean =>

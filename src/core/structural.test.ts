@@ -30,7 +30,7 @@ test.each<[string, unknown, unknown]>([
     { type: 'array', uniqueItems: true, items: { type: 'string' } },
     { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
   ],
-  ['what the engine alone reads', { type: 'string', plinth: 'immutable', removable: true, $id: 'x', examples: ['a'] }, { type: 'string' }],
+  ['what the engine alone reads', { type: 'string', plinth: 'immutable', removable: true, settleSeconds: 9, $id: 'x', examples: ['a'] }, { type: 'string' }],
   ['a known format', { type: 'string', format: 'email' }, { type: 'string', format: 'email' }],
   ['a regular expression', { type: 'string', format: 'regex' }, { type: 'string' }],
   [

@@ -18,7 +18,7 @@ const REWRITTEN = new Set(
   'properties required items additionalProperties patternProperties anyOf oneOf const format exclusiveMinimum exclusiveMaximum uniqueItems'.split(' '),
 );
 /** Say nothing about what a value may be: for the engine or for people. */
-const DROPPED = new Set(['plinth', 'removable', '$id', '$schema', '$comment', 'examples', 'readOnly', 'writeOnly', 'deprecated']);
+const DROPPED = new Set(['plinth', 'removable', 'settleSeconds', '$id', '$schema', '$comment', 'examples', 'readOnly', 'writeOnly', 'deprecated']);
 /** What the API server checks by itself (k8s.io/apiextensions-apiserver, supported formats of v3). */
 const FORMATS = new Set(
   [

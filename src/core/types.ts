@@ -307,7 +307,7 @@ export interface ResourceType<Spec = JsonObject, State = JsonObject, Client = un
   readonly naming: Naming<Spec>;
   readonly mark: Mark;
   readonly holds: 'nothing' | 'backlog' | 'data';
-  /** The service's own propagation time: within it neither drift nor loss. */
+  /** The service's own propagation time: within it neither drift nor loss. A top-level field that takes longer says so by keyword `settleSeconds`. */
   readonly settleSeconds: number;
   readonly examples: readonly Spec[];
   /** Reads, changes nothing. A thrown `NotFound` is read as absent. */
@@ -327,6 +327,15 @@ export interface Owned {
   readonly name: string;
   readonly owner: Owner;
 }
+export interface Rate {
+  readonly callsPerSecond: number;
+  /** Calls that may be made at once after a pause. In no second more than both together. */
+  readonly burst: number;
+}
+/** The budget of each service. `operations`: by service and operation, a budget of its own within that of the service. */
+export interface Rates extends Rate {
+  readonly operations?: Readonly<Record<string, Readonly<Record<string, Rate>>>>;
+}
 export interface Provider<Settings = JsonObject, Client = unknown> {
   readonly name: string;
   readonly description: string;
@@ -334,8 +343,8 @@ export interface Provider<Settings = JsonObject, Client = unknown> {
   readonly types: readonly ResourceType[];
   /** Types that `owned` cannot find. */
   readonly unsearchable: readonly TypeName[];
-  /** Default call budget per service. */
-  readonly rate: { readonly callsPerSecond: number; readonly burst: number };
+  /** Default call budget. */
+  readonly rate: Rates;
   /** Loses its memory by design: what vanished is made again. */
   readonly forgetful: (settings: Settings) => boolean;
   /** Credentials are already resolved in `settings`. */

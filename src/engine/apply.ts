@@ -7,6 +7,7 @@ import { type Connection, contextFor, withDeadline } from './clients.ts';
 import type { Engine } from './engine.ts';
 import { failure } from './failure.ts';
 import { leaseLost } from './lease.ts';
+import { logOutcome, type Told } from './log-outcome.ts';
 
 export type Acting = Extract<Action, { kind: 'create' | 'update' | 'delete' | 'forget' }>;
 
@@ -37,7 +38,7 @@ export function callBudget({ clock, options, holdsUntil }: Engine, claim: ClaimK
  */
 export async function applyAll(
   engine: Engine,
-  claim: ClaimKey,
+  claim: Told,
   connections: ReadonlyMap<string, Connection>,
   actions: readonly Acting[],
   secretsOf: (id: string) => StringMap,
@@ -45,7 +46,11 @@ export async function applyAll(
   const outcomes: Outcome[] = [];
   const rest = [...actions];
   const worker = async (): Promise<void> => {
-    for (let action = rest.shift(); action !== undefined; action = rest.shift()) outcomes.push(await applyOne(engine, claim, connections, action, secretsOf));
+    for (let action = rest.shift(); action !== undefined; action = rest.shift()) {
+      const outcome = await applyOne(engine, claim, connections, action, secretsOf);
+      logOutcome(engine, claim, outcome);
+      outcomes.push(outcome);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(engine.options.concurrency, actions.length) }, worker));
   const lost = outcomes.find(outcome => outcome.result === 'failed' && outcome.error.code === 'LeaseLost');

@@ -1,17 +1,14 @@
 /** How many calls a ProviderConfig may make per service: token buckets that slow down when the service says so. */
 import { setMaxListeners } from 'node:events';
 import { EngineError } from '../core/errors.ts';
+import type { Rate, Rates } from '../core/types.ts';
 import type { Clock } from './clock.ts';
-
-export interface Rate {
-  readonly callsPerSecond: number;
-  /** Calls that may be made at once after a pause. */
-  readonly burst: number;
-}
 
 interface Bucket {
   readonly config: string;
   readonly service: string;
+  /** Empty: the whole service. */
+  readonly operation: string;
   rate: Rate;
   /** As of `atMs`; below 0 never. */
   tokens: number;
@@ -56,10 +53,26 @@ export function newBudgets(clock: Clock, onCall?: Budgets['onCall']): Budgets {
   return { clock, onCall, buckets: new Map() };
 }
 
+/** Which budget: of a whole service without an operation. */
+export interface Account {
+  readonly config: string;
+  readonly service: string;
+  readonly operation?: string;
+}
+
+/** Waits for the next free call of this operation: within its own budget where it has one, then within that of its service. Rejects like take. */
+export async function takeFor(budgets: Budgets, account: Required<Account>, rates: Rates, signal: AbortSignal): Promise<void> {
+  const { config, service, operation } = account;
+  const own = rates.operations?.[service]?.[operation];
+  // What is rare waits first, so that nothing of the service is used up meanwhile.
+  if (own !== undefined) await take(budgets, account, own, signal);
+  await take(budgets, { config, service }, rates, signal);
+}
+
 /** Waits for the next free call, first come first served. Rejects with Aborted when the signal is aborted before; nothing is used up then. */
-export function take(budgets: Budgets, config: string, service: string, rate: Rate, signal: AbortSignal): Promise<void> {
+export function take(budgets: Budgets, account: Account, rate: Rate, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.reject(aborted());
-  const bucket = bucketOf(budgets, config, service, rate);
+  const bucket = bucketOf(budgets, account, rate);
   refill(budgets.clock, bucket);
   if (bucket.waiting.size === 0 && isFree(bucket)) return Promise.resolve(use(bucket));
   return new Promise((resolve, reject) => {
@@ -85,12 +98,13 @@ function aborted(): EngineError {
   return new EngineError('Aborted', 'given up while waiting for the call budget');
 }
 
-function bucketOf(budgets: Budgets, config: string, service: string, rate: Rate): Bucket {
-  const key = `${config}\n${service}`;
+function bucketOf(budgets: Budgets, { config, service, operation = '' }: Account, rate: Rate): Bucket {
+  const key = `${config}\n${service}\n${operation}`;
   const atMs = budgets.clock.ms();
   const fresh = () => ({
     config,
     service,
+    operation,
     rate,
     tokens: Math.max(1, rate.burst),
     atMs,
@@ -167,15 +181,18 @@ export function slowDown(budgets: Budgets, config: string, service?: string): vo
   }
 }
 
-/** One row per config and service, sorted. */
+/** One row per config and service, sorted; what waits for the budget of an operation waits for its service. */
 export function usage(budgets: Budgets): Usage[] {
-  const rows = [...budgets.buckets.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const buckets = [...budgets.buckets.values()];
+  const waiting = ({ config, service }: Bucket): number =>
+    buckets.reduce((sum, other) => (other.config === config && other.service === service ? sum + other.waiting.size : sum), 0);
+  const rows = [...budgets.buckets.entries()].filter(([, { operation }]) => operation === '').sort(([a], [b]) => (a < b ? -1 : 1));
   return rows.map(([, bucket]) => ({
     config: bucket.config,
     service: bucket.service,
     calls: bucket.calls,
     throttled: bucket.throttled,
-    waiting: bucket.waiting.size,
+    waiting: waiting(bucket),
     callsPerSecond: currentRate(budgets.clock, bucket),
   }));
 }

@@ -102,6 +102,19 @@ describe('connections', () => {
     expect(await failed()).toBeUndefined();
   });
 
+  test('that fail say which config it was, each its own, and no secret', async () => {
+    behaviour.scope = async () => {
+      throw new EngineError('InvalidCredentials', 'STS GetCallerIdentity: InvalidClientTokenId of hunter2hunter2', { path: 'credentials' });
+    };
+    const connections = newConnections(clock);
+    const settings = { credentials: { secretAccessKey: 'hunter2hunter2' } };
+    const said = (name: string) => connect(connections, config(settings, name), provider).then(undefined, (thrown: unknown) => thrown);
+    const told = { code: 'InvalidCredentials', path: 'credentials', message: 'ProviderConfig aws: STS GetCallerIdentity: InvalidClientTokenId of •••' };
+    expect(await said('aws')).toMatchObject(told);
+    expect(await said('aws')).toMatchObject(told);
+    expect(await said('other')).toMatchObject({ message: 'ProviderConfig other: STS GetCallerIdentity: InvalidClientTokenId of •••' });
+  });
+
   test('whose scope cannot be had are closed; the scope is asked for once', async () => {
     let asked = 0;
     behaviour.scope = async () => {

@@ -3,7 +3,7 @@ import { hash } from '../core/digest.ts';
 import { EngineError, isError } from '../core/errors.ts';
 import { redact, secretsIn } from '../core/redact.ts';
 import type { ClaimKey, Context, JsonObject, Owner, Provider, ProviderConfig, ResourceType, TypeName } from '../core/types.ts';
-import { type Budgets, take } from './budget.ts';
+import { type Budgets, takeFor } from './budget.ts';
 import type { Clock } from './clock.ts';
 import { withDeadline } from './deadline.ts';
 
@@ -76,14 +76,18 @@ async function watchSlot({ watching }: Connections, { provider, opened, ending }
 
 /**
  * The connection for a config whose settings are resolved; made once, however many ask at the same time. Rejects with what the provider
- * makes of the failure, Timeout, or Aborted after closeAll; a failure stays the answer for a second.
+ * makes of the failure (it names the config), Timeout, or Aborted after closeAll; a failure stays the answer for a second.
  */
 export async function connect(connections: Connections, config: ProviderConfig, provider: Provider): Promise<Connection> {
   if (connections.closing.signal.aborted) throw new EngineError('Aborted', 'given up because the run ended');
   const key = `${provider.name}/${hash(config.settings, 64)}`;
   const slot = connections.slots.get(key) ?? openSlot(connections, key, config.settings, provider);
   slot.usedMs = connections.clock.ms();
-  return { ...(await slot.opened), config: config.name };
+  try {
+    return { ...(await slot.opened), config: config.name };
+  } catch (error) {
+    throw isError(error) ? namedBy(config.name, error) : error;
+  }
 }
 
 function openSlot(connections: Connections, key: string, settings: JsonObject, provider: Provider): Slot {
@@ -123,7 +127,15 @@ async function open(connections: Connections, settings: JsonObject, provider: Pr
 
 /** The error without the credentials of the settings: for what fails outside a pass, whose redactor would know them. */
 export function withoutSecrets(error: EngineError, settings: JsonObject): EngineError {
-  const message = redact(error.message, secretsIn(settings));
+  return saying(error, redact(error.message, secretsIn(settings)));
+}
+
+/** The error with the name of the ProviderConfig it is about in front: which of them is to be mended. Once, however often asked. */
+export function namedBy(config: string, error: EngineError): EngineError {
+  return error.code === 'Aborted' || error.message.includes(`ProviderConfig ${config}`) ? error : saying(error, `ProviderConfig ${config}: ${error.message}`);
+}
+
+function saying(error: EngineError, message: string): EngineError {
   if (message === error.message) return error;
   const { code, retry, hint, path, offset, cause } = error;
   return new EngineError(code, message, { retry, hint, path, offset, cause });
@@ -194,7 +206,7 @@ export function contextFor(
     depth,
     log: (message, fields) => call.log('debug', message, { config, provider: provider.name, ...fields }),
     budget: async (service, operation = '') => {
-      await take(budgets, config, service, provider.rate, signal);
+      await takeFor(budgets, { config, service, operation }, provider.rate, signal);
       fence();
       budgets.onCall?.(config, service, operation);
     },

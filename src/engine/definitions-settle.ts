@@ -57,7 +57,9 @@ export async function settleDefinition(settling: Settling, name: string): Promis
       ? ({ type: 'Ready', status: 'True', reason: 'Ready', message: '' } as const)
       : ({ type: 'Ready', status: 'False', reason: error.code, message: sentence(error) } as const);
   const isNews = await writeAdminStatus(api, adminResource('ClaimDefinition'), object, { Ready: condition }, now(), accepted === undefined ? {} : { accepted });
-  if (isNews && error !== undefined) log('warn', `ClaimDefinition ${name}: ${sentence(error)}`, { reason: error.code });
+  // That a new kind takes a moment until it is served is no trouble.
+  const level = error?.code === 'NoDefinition' ? 'info' : 'warn';
+  if (isNews && error !== undefined) log(level, `ClaimDefinition ${name}: ${sentence(error)}`, { reason: error.code });
   return error?.code === 'KindGoing' || error?.code === 'NoDefinition' ? SOON_MS : undefined;
 }
 

@@ -66,7 +66,7 @@ export async function connectFor(engine: Engine, claim: Pick<Claim, 'kind' | 'na
     });
   }
   const { kind, namespace, name, spec } = claim;
-  const settings = await withCredentials(engine, renderSettings(compiledSettings(config), { claim: { kind, namespace, name, spec } }));
+  const settings = await withCredentials(engine, config.name, renderSettings(compiledSettings(config), { claim: { kind, namespace, name, spec } }));
   return await connect(engine.connections, { ...config, settings }, provider);
 }
 
@@ -87,11 +87,12 @@ function secretOf(settings: JsonObject): ObjectKey | undefined {
 }
 
 /** Puts the keys of the named Secret into `credentials`. */
-async function withCredentials(engine: Engine, settings: JsonObject): Promise<JsonObject> {
+async function withCredentials(engine: Engine, config: string, settings: JsonObject): Promise<JsonObject> {
   const key = secretOf(settings);
   if (key === undefined) return settings;
   const credentials = settings['credentials'] as JsonObject;
   const secret = await engine.store.get(key);
-  if (secret === undefined) throw new EngineError('InvalidCredentials', `Secret ${key.namespace}/${key.name} with the credentials does not exist`);
+  if (secret === undefined)
+    throw new EngineError('InvalidCredentials', `ProviderConfig ${config}: Secret ${key.namespace}/${key.name} with the credentials does not exist`);
   return { ...settings, credentials: { ...credentials, ...(secret['data'] as JsonObject) } };
 }

@@ -1,4 +1,6 @@
 /** One reconcile: the ten steps of src/README.md for one claim. */
+
+import { boundedStatus } from '../core/bounds.ts';
 import { isCondition } from '../core/conditions.ts';
 import { equal } from '../core/digest.ts';
 import { EngineError, isError } from '../core/errors.ts';
@@ -7,9 +9,10 @@ import { parseClaim } from '../core/parse.ts';
 import { emptyStatus, parseStatus } from '../core/parse-status.ts';
 import { redactStatus } from '../core/redact.ts';
 import { isWorking, type ReportInput, report, retire, type Schedule, takenIntoUse } from '../core/report.ts';
-import type { Claim, ClaimDefinition, ClaimKey, ClaimStatus, Condition, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
+import type { Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
 import { loadDefinition } from './catalogue.ts';
 import { type Choice, choose, type Served } from './choice.ts';
+import { conditionEvents } from './condition-events.ts';
 import type { Engine } from './engine.ts';
 import { keyText } from './objects.ts';
 import { beginPass, dependencies, type Pass, planOnly, runTurns, secretsById, secretValues, type Turned } from './pass.ts';
@@ -207,26 +210,12 @@ async function publish(pass: Pass, status: ClaimStatus): Promise<void> {
 /** Events only on transitions, and for each new drift row. */
 function announce(pass: Pass, before: ClaimStatus, after: ClaimStatus): void {
   const { engine, claim } = pass;
-  for (const condition of after.conditions) {
-    const old = before.conditions.find(other => other.type === condition.type);
-    if (old?.status === condition.status && old.reason === condition.reason) continue;
-    if (isWorthAnEvent(condition, old))
-      engine.store.emit(claim, { type: isBad(condition) ? 'Warning' : 'Normal', reason: condition.reason, message: condition.message });
-  }
+  for (const event of conditionEvents(before, after)) engine.store.emit(claim, event);
   const isNew = (row: DriftRow): boolean =>
     !before.drift.some(old => old.resource === row.resource && old.path === row.path && old.detectedAt === row.detectedAt);
   const paths = after.drift.filter(isNew).map(row => (row.path === '' ? row.resource : `${row.resource}.${row.path}`));
   if (paths.length > 0) engine.store.emit(claim, { type: 'Warning', reason: 'Drift', message: `changed outside: ${paths.join(', ')}` });
 }
-
-const isBad = (condition: Condition): boolean =>
-  condition.type === 'Stalled' ? condition.status === 'True' : condition.type !== 'Drifted' && condition.status !== 'True';
-const isWorthAnEvent = (condition: Condition, old: Condition | undefined): boolean =>
-  condition.type === 'Ready'
-    ? condition.status === 'True' || old?.status === 'True'
-    : condition.type === 'Stalled'
-      ? condition.status === 'True'
-      : condition.reason === 'SwapPending';
 
 /** A verb of a person is taken back once it was obeyed; an approval also when another plan, or none, waits for one. `plan`: undefined when that cannot be told. */
 async function takeBackVerbs(pass: Pass, swap: Swap | undefined, status: ClaimStatus, plan: Plan | undefined): Promise<void> {
@@ -268,7 +257,7 @@ async function reportFailure(engine: Engine, object: JsonObject, error: EngineEr
   };
   const { status: told, schedule } = report(input);
   // What was not rebuilt is not made ours by saying that it cannot be read.
-  const status = { ...told, inventoryFor: claim.status.inventoryFor };
+  const status = boundedStatus({ ...told, inventoryFor: claim.status.inventoryFor });
   if (!equal(claim.status as unknown as Json, status as unknown as Json)) await engine.store.write({ kind: 'status', claim, status });
   return schedule;
 }

@@ -1,5 +1,6 @@
 /** One case of the kit: an account, an engine with one claim for the type, and a hand that acts beside it. */
 import { randomBytes } from 'node:crypto';
+import { settleSecondsOf } from '../../src/core/diff.ts';
 import type { ClaimStatus, Json, JsonObject, OwnedEntry, Path } from '../../src/core/types.ts';
 import type { MemoryStore } from '../../src/engine/store-memory.ts';
 import { around, TRIAL, trial } from '../around.ts';
@@ -130,9 +131,10 @@ export async function claimStatus({ test }: Bench): Promise<ClaimStatus | undefi
   return await statusOf(test, TRIAL);
 }
 
-/** Lets the type's settle time pass, so that what follows is no echo of our own change. */
-export function age({ clock, subject }: Bench): void {
-  clock.skip((subject.type.settleSeconds + 5) * 1000);
+/** Lets the settle time of the type and of each of its fields pass, so that what follows is no echo of our own change. */
+export function age({ clock, subject: { type } }: Bench): void {
+  const longest = Math.max(type.settleSeconds, ...Object.keys(type.spec.properties).map(field => settleSecondsOf(type, field)));
+  clock.skip((longest + 5) * 1000);
 }
 
 /** Somebody else changes one field, long after our last change. */

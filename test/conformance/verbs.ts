@@ -87,7 +87,7 @@ export function canonicalOf({ type, unsupported }: Hand, spec: JsonObject, marks
 /** What an update would have to send. */
 export function differences(hand: Hand, spec: JsonObject, owner: Marks, seen: Present): readonly Change[] {
   const desired = canonicalOf(hand, spec, owner, seen);
-  const none = { pending: [], secrets: [], settled: { '': '~' }, sent: {}, settling: false, pastUnknown: false, ignore: [] };
+  const none = { pending: [], secrets: [], settled: { '': '~' }, sent: {}, quietMs: Number.POSITIVE_INFINITY, pastUnknown: false, ignore: [] };
   return diff({ ...none, type: hand.type, desired, seen: known(hand, seen), key: INSTANCE.key }).changes.filter(change => change.desired !== undefined);
 }
 

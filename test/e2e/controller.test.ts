@@ -61,8 +61,9 @@ withKubernetes('claims become ready; health, metrics and logs tell; SIGTERM ends
   await until(async () => expect(await metric(controller, 'plinth_claims{kind="Queue",ready="True",reason="Ready"}')).toBe(1));
   expect(await metric(controller, 'plinth_cloud_calls_total{config="local",service="sqs",operation="CreateQueue"}')).toBe(2);
   expect(await metric(controller, 'plinth_leader')).toBe(1);
-  const told = linesOf(controller).map(line => JSON.stringify(line['claim']));
-  expect(told).toContain(JSON.stringify({ kind: 'Queue', namespace, name: 'orders' }));
+  const lines = linesOf(controller);
+  expect(lines.map(line => JSON.stringify(line['claim']))).toContain(JSON.stringify({ kind: 'Queue', namespace, name: 'orders' }));
+  expect(lines.map(line => line['msg'])).toContain(`created: aws/sqs-queue ${namespace}_orders`);
   await onCluster(cluster, 'delete', 'queue', 'orders', '-n', namespace, '--timeout=120s');
   expect(await everything(cluster)).toEqual([]);
   controller.child.kill('SIGTERM');

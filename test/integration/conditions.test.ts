@@ -94,6 +94,7 @@ test('refused credentials are told, other claims go on, and nothing is lost when
   engine.engine.connections.slots.clear();
   const status = (await settle(engine, KEY)).status!;
   expect(condition(status, 'Synced')).toMatchObject({ reason: 'InvalidCredentials' });
+  expect(condition(status, 'Synced')?.message).toContain('ProviderConfig fake: ');
   expect(status.resources).toHaveLength(1);
   world(WORLD).lockedOut.clear();
   engine.clock.skip(5_000);

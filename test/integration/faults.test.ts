@@ -96,6 +96,7 @@ describe.skipIf(!part('ministack').available)('twenty claims, created, changed a
 const BEHAVIOURS: readonly [BehaviourId, number | undefined][] = [
   ['sqs-deleted-recently', 2_500],
   ['sqs-attribute-propagation', 2_500],
+  ['sqs-retention-propagation', 30_000],
   ['sqs-read-after-delete', 2_500],
   ['sqs-not-found-after-create', 800],
   ['dynamodb-not-found-after-create', 800],
@@ -104,6 +105,7 @@ const BEHAVIOURS: readonly [BehaviourId, number | undefined][] = [
   ['dynamodb-ttl-twice', 3_000],
   ['tag-propagation', 1_000],
   ['s3-name-release', 3_000],
+  ['s3-versioning-propagation', 30_000],
   ['s3-secure-defaults', undefined],
   ['sns-concurrent-tags', 200],
 ];

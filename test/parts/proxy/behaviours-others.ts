@@ -41,6 +41,28 @@ export const nameNotReleased: Handler = {
   },
 };
 
+/** Kept: the answer that readers still get. */
+export const versioningNotThereYet: Handler = {
+  before: async context => {
+    const kept = recall(context)?.kept['answer'] as Answer | undefined;
+    if (context.call.operation === 'GetBucketVersioning') return kept;
+    if (context.call.operation !== 'PutBucketVersioning') return undefined;
+    const { authorization, host } = context.outgoing.headers;
+    const old = await context.ask({
+      method: 'GET',
+      headers: { ...(authorization ? { authorization } : {}), ...(host ? { host } : {}) },
+      body: Buffer.alloc(0),
+    });
+    if (isDone(old)) remember(context, { answer: kept ?? old });
+    return undefined;
+  },
+  after: (context, answer) => {
+    if (context.call.operation === 'DeleteBucket' || (context.call.operation === 'PutBucketVersioning' && !isDone(answer)))
+      context.memory.delete(context.thing);
+    return answer;
+  },
+};
+
 const BLOCKS = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'];
 const BLOCK_ALL = `<PublicAccessBlockConfiguration>${BLOCKS.map(name => `<${name}>true</${name}>`).join('')}</PublicAccessBlockConfiguration>`;
 

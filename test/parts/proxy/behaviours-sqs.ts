@@ -20,25 +20,33 @@ export const deletedRecently: Handler = {
   },
 };
 
-/** Kept: for each attribute that was set, the value readers still see (null: none). */
-export const attributesNotThereYet: Handler = {
-  before: async context => {
-    if (context.call.operation !== 'SetQueueAttributes') return undefined;
-    const answer = await askJson(context, 'GetQueueAttributes', { QueueUrl: context.call.input['QueueUrl'], AttributeNames: ['All'] });
-    if (!isDone(answer)) return undefined;
-    const old = attributesOf(answer);
-    const changed = Object.keys(recordOf(context.call.input['Attributes']));
-    const visible = Object.fromEntries(changed.map(name => [name, old[name] ?? null]));
-    remember(context, { ...visible, ...recall(context)?.kept });
-    return undefined;
-  },
-  after: (context, answer) => {
-    if (context.call.operation === 'SetQueueAttributes' && !isDone(answer)) context.memory.delete(context.thing);
-    const old = recall(context)?.kept;
-    if (context.call.operation !== 'GetQueueAttributes' || !old || !isDone(answer)) return answer;
-    return withJson(answer, { ...jsonOf(answer), Attributes: withOldValues(context, attributesOf(answer), old) });
-  },
-};
+const isRetention = (attribute: string): boolean => attribute === 'MessageRetentionPeriod';
+/** All attributes but the one that takes longer. */
+export const attributesNotThereYet = notThereYet(attribute => !isRetention(attribute));
+export const retentionNotThereYet = notThereYet(isRetention);
+
+/** Kept: for each attribute meant that was set, the value readers still see (null: none). */
+function notThereYet(isMeant: (attribute: string) => boolean): Handler {
+  return {
+    before: async context => {
+      if (context.call.operation !== 'SetQueueAttributes') return undefined;
+      const answer = await askJson(context, 'GetQueueAttributes', { QueueUrl: context.call.input['QueueUrl'], AttributeNames: ['All'] });
+      if (!isDone(answer)) return undefined;
+      const old = attributesOf(answer);
+      const changed = Object.keys(recordOf(context.call.input['Attributes'])).filter(isMeant);
+      if (changed.length === 0) return undefined;
+      const visible = Object.fromEntries(changed.map(name => [name, old[name] ?? null]));
+      remember(context, { ...visible, ...recall(context)?.kept });
+      return undefined;
+    },
+    after: (context, answer) => {
+      if (context.call.operation === 'SetQueueAttributes' && !isDone(answer)) context.memory.delete(context.thing);
+      const old = recall(context)?.kept;
+      if (context.call.operation !== 'GetQueueAttributes' || !old || !isDone(answer)) return answer;
+      return withJson(answer, { ...jsonOf(answer), Attributes: withOldValues(context, attributesOf(answer), old) });
+    },
+  };
+}
 
 function withOldValues(context: Context, attributes: Record<string, unknown>, old: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const asked = context.call.input['AttributeNames'];

@@ -14,8 +14,10 @@ import {
   DeletePublicAccessBlockCommand,
   GetBucketOwnershipControlsCommand,
   GetBucketTaggingCommand,
+  GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
   PutBucketTaggingCommand,
+  PutBucketVersioningCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { CreateTopicCommand, ListTagsForResourceCommand, type SNSClient, TagResourceCommand } from '@aws-sdk/client-sns';
@@ -90,6 +92,32 @@ test('sqs-attribute-propagation', async () => {
   expect(await visibilityOf(QueueUrl)).toBe('10');
   pass();
   expect(await visibilityOf(QueueUrl)).toBe('30');
+});
+
+test('sqs-retention-propagation: the one attribute that takes a quarter of an hour, and no other', async () => {
+  const QueueUrl = await makeQueue('q', { VisibilityTimeout: '10', MessageRetentionPeriod: '60' });
+  const seen = async () => (await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))).Attributes;
+  proxy.imitate('sqs-retention-propagation', MS);
+  await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { VisibilityTimeout: '20', MessageRetentionPeriod: '90' } }));
+  expect(await seen()).toMatchObject({ VisibilityTimeout: '20', MessageRetentionPeriod: '60' });
+  pass();
+  expect(await seen()).toMatchObject({ MessageRetentionPeriod: '90' });
+  const stop = proxy.imitate('sqs-attribute-propagation', 60_000);
+  await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { VisibilityTimeout: '30', MessageRetentionPeriod: '120' } }));
+  pass();
+  expect(await seen()).toMatchObject({ VisibilityTimeout: '20', MessageRetentionPeriod: '120' });
+  stop();
+});
+
+test('s3-versioning-propagation', async () => {
+  const Bucket = `b-${mine}`;
+  const status = async () => (await s3.send(new GetBucketVersioningCommand({ Bucket }))).Status;
+  await s3.send(new CreateBucketCommand({ Bucket }));
+  proxy.imitate('s3-versioning-propagation', MS);
+  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  expect(await status()).toBeUndefined();
+  pass();
+  expect(await status()).toBe('Enabled');
 });
 
 test('sqs-read-after-delete', async () => {

@@ -1,7 +1,7 @@
 import type { Answer } from './answers.ts';
 import { oneIndexChange, tableNotFoundYet, tableStatus, ttlChangedTwice } from './behaviours-dynamodb.ts';
-import { concurrentTagEdits, nameNotReleased, secureBucketDefaults, tagsNotThereYet } from './behaviours-others.ts';
-import { attributesNotThereYet, deletedRecently, queueNotFoundYet, readAfterDelete } from './behaviours-sqs.ts';
+import { concurrentTagEdits, nameNotReleased, secureBucketDefaults, tagsNotThereYet, versioningNotThereYet } from './behaviours-others.ts';
+import { attributesNotThereYet, deletedRecently, queueNotFoundYet, readAfterDelete, retentionNotThereYet } from './behaviours-sqs.ts';
 import type { Call } from './call.ts';
 import type { Outgoing } from './upstream.ts';
 
@@ -60,6 +60,13 @@ export const BEHAVIOURS = {
     source: 'SQS API reference, SetQueueAttributes',
     handler: attributesNotThereYet,
   },
+  'sqs-retention-propagation': {
+    service: 'sqs',
+    imitates: 'GetQueueAttributes answers the old MessageRetentionPeriod for up to 15 minutes after SetQueueAttributes',
+    defaultMs: 900_000,
+    source: 'SQS API reference, SetQueueAttributes',
+    handler: retentionNotThereYet,
+  },
   'sqs-read-after-delete': {
     service: 'sqs',
     imitates: 'reads of a deleted queue may still succeed for up to 60 s',
@@ -115,6 +122,13 @@ export const BEHAVIOURS = {
     defaultMs: 3_600_000,
     source: 'no published time; field reports say 1 to 2 h, some 24 to 48 h',
     handler: nameNotReleased,
+  },
+  's3-versioning-propagation': {
+    service: 's3',
+    imitates: 'GetBucketVersioning answers the old status for up to 15 minutes after PutBucketVersioning',
+    defaultMs: 900_000,
+    source: 'S3 user guide, Enabling versioning on buckets',
+    handler: versioningNotThereYet,
   },
   's3-secure-defaults': {
     service: 's3',
