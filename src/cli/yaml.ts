@@ -256,7 +256,7 @@ function segmentsOf(base: Path, path: Path): (string | number)[] {
   try {
     return [...split(base), ...split(path)];
   } catch {
-    return split(base);
+    return [...split(base)];
   }
 }
 
