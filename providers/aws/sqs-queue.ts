@@ -124,12 +124,12 @@ function fifoFields(spec: Partial<Spec>): Partial<Spec> {
   if (spec.fifo) return { ...FIFO_DEFAULTS, ...compact(spec) };
   const { contentBasedDeduplication: content, deduplicationScope: scope, fifoThroughputLimit: limit, ...rest } = spec;
   // What is not a default stays, for SQS to refuse: a wish that cannot be met is not dropped silently.
-  return compact({
+  return {
     ...rest,
-    contentBasedDeduplication: content || undefined,
-    deduplicationScope: scope === 'queue' ? undefined : scope,
-    fifoThroughputLimit: limit === 'perQueue' ? undefined : limit,
-  });
+    ...(content ? { contentBasedDeduplication: content } : {}),
+    ...(scope === undefined || scope === 'queue' ? {} : { deduplicationScope: scope }),
+    ...(limit === undefined || limit === 'perQueue' ? {} : { fifoThroughputLimit: limit }),
+  };
 }
 
 function kmsFields({ kmsKey, kmsDataKeyReuseSeconds, managedEncryption, ...rest }: Partial<Spec>): Partial<Spec> {

@@ -257,7 +257,7 @@ function segmentsOf(base: Path, path: Path): (string | number)[] {
   try {
     return [...split(base), ...split(path)];
   } catch {
-    return split(base);
+    return [...split(base)];
   }
 }
 

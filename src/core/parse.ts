@@ -44,13 +44,16 @@ function specOf(object: JsonObject, definition: ClaimDefinition): { spec: JsonOb
 export function claimProblems(object: JsonObject, definition: ClaimDefinition, previous?: Claim): EngineError[] {
   const head = headProblems(object, true);
   if (object['kind'] !== definition.kind) head.push(kindProblem(object['kind'], [definition.kind]));
-  if (!isMap(object['spec'])) return head;
-  const { lifecycle, ...rest } = object['spec'];
+  const given = object['spec'];
+  if (!isMap(given) || (previous === undefined && sound.get(given) === definition)) return head;
+  const { lifecycle, ...rest } = given;
   const block = lifecycle === undefined ? [] : checkValue(LifecycleBlock, lifecycle, 'spec.lifecycle');
   const spec = withDefaults(definition.schema, rest);
   const value = checkValue(namingLifecycle(definition.schema), spec, 'spec');
   const rules = value.length > 0 ? [] : checkRules(definition.schema, spec, previous?.spec, 'spec');
-  return [...head, ...[...value, ...rules, ...block].map(problem => errorOf(problem, 'InvalidClaim'))];
+  const problems = [...value, ...rules, ...block];
+  if (previous === undefined && problems.length === 0 && Object.isFrozen(given)) sound.set(given, definition);
+  return [...head, ...problems.map(problem => errorOf(problem, 'InvalidClaim'))];
 }
 
 const named = new WeakMap<Schema, Schema>();
@@ -63,6 +66,9 @@ function namingLifecycle(schema: Schema): Schema {
   named.set(schema, whole);
   return whole;
 }
+
+/** Specs that a store keeps, frozen, and the definition under which nothing was wrong with them: each is read in every pass, and after every write. */
+const sound = new WeakMap<JsonObject, ClaimDefinition>();
 
 function kindProblem(kind: Json | undefined, known: readonly string[]): EngineError {
   const shown = typeof kind === 'string' ? `\`${kind}\`` : 'that is left out';

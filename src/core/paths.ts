@@ -12,8 +12,21 @@ export function join(path: Path, segment: Segment): Path {
   return path === '' ? segment : `${path}.${segment}`;
 }
 
+/** The paths of specs and expressions come again and again. */
+const MOST_KNOWN = 5_000;
+const known = new Map<Path, readonly Segment[]>();
+
 /** The segments of a path; throws a TypeError on text that is not a path. */
-export function split(path: Path): Segment[] {
+export function split(path: Path): readonly Segment[] {
+  const before = known.get(path);
+  if (before !== undefined) return before;
+  const segments = parsed(path);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(path, segments);
+  return segments;
+}
+
+function parsed(path: Path): Segment[] {
   const segments: Segment[] = [];
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < path.length) {
@@ -48,11 +61,19 @@ export function at(value: Json | undefined, path: Path): Json | undefined {
 
 /** Every leaf of an object with its path. A list is one leaf, and so is an empty map. */
 export function leaves(value: JsonObject, path: Path = ''): [Path, Json][] {
-  return Object.entries(value).flatMap(([key, item]): [Path, Json][] => {
+  const found: [Path, Json][] = [];
+  collect(value, path, found);
+  return found;
+}
+
+function collect(value: JsonObject, path: Path, found: [Path, Json][]): void {
+  for (const key of Object.keys(value)) {
+    const item = value[key]!;
     const here = join(path, key);
-    if (item === null || typeof item !== 'object' || Array.isArray(item)) return [[here, item]];
-    return Object.keys(item).length === 0 ? [[here, item]] : leaves(item, here);
-  });
+    const isMap = item !== null && typeof item === 'object' && !Array.isArray(item);
+    if (isMap && Object.keys(item).length > 0) collect(item, here, found);
+    else found.push([here, item]);
+  }
 }
 
 /** A copy with one field set at a path of field names; maps on the way are made. */

@@ -254,7 +254,9 @@ function defaulted(schema: Schema, value: Json): Json {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return schema.items === undefined ? value : value.map(item => defaulted(schema.items!, item));
   const result: JsonObject = { ...value };
-  for (const [field, inner] of Object.entries(schema.properties ?? {})) {
+  const fields = schema.properties ?? {};
+  for (const field of Object.keys(fields)) {
+    const inner = fields[field]!;
     const given = Object.hasOwn(result, field) ? result[field] : undefined;
     const replaced = given === undefined || (given === null && inner.default !== undefined && inner.nullable !== true);
     const start = replaced ? inner.default : given;
@@ -262,9 +264,8 @@ function defaulted(schema: Schema, value: Json): Json {
   }
   const values = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
   if (values === undefined) return result;
-  return Object.fromEntries(
-    Object.entries(result).map(([field, item]) => [field, Object.hasOwn(schema.properties ?? {}, field) ? item : defaulted(values, item)]),
-  );
+  for (const field of Object.keys(result)) if (!Object.hasOwn(fields, field)) result[field] = defaulted(values, result[field]!);
+  return result;
 }
 
 /** Keyword `plinth` of a top-level field; undefined: compared exactly. */

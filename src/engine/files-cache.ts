@@ -19,6 +19,8 @@ export interface Cache {
   readonly mint: Mint;
   readonly watchers: Watchers;
   readonly entries: ByKind<Cached>;
+  /** By path: what a write of ours is just putting there. */
+  readonly coming: Map<string, Cached>;
   /** By path: files that cannot be read. */
   readonly problems: Map<string, EngineError>;
 }
@@ -30,10 +32,18 @@ export function look(cache: Cache, key: ObjectKey): JsonObject | undefined {
   const stamp = stampOf(cache.disk, path);
   const cached = valueAt(cache.entries, key);
   if (stamp !== undefined && cached?.stamp === stamp) return cached.object;
+  const coming = cache.coming.get(path);
+  if (stamp !== undefined && coming?.stamp === stamp) return settle(cache, coming);
   const found = stamp === undefined ? undefined : load(cache, path, key, cached?.object);
   if (found === undefined) drop(cache, key, path);
   if (found !== cached?.object) notify(cache.watchers, plainKey(key));
   return found;
+}
+
+/** Our own file has come, whoever sees it first: a read must not take it for a stranger's. */
+function settle(cache: Cache, coming: Cached): JsonObject {
+  setAt(cache.entries, coming.key, coming);
+  return coming.object;
 }
 
 function drop(cache: Cache, key: ObjectKey, path: string): void {
@@ -99,14 +109,15 @@ function filesBelow(disk: Disk, folder: string): string[] {
 export async function keep(cache: Cache, key: ObjectKey, before: JsonObject | undefined, after: JsonObject | undefined, quiet: boolean): Promise<void> {
   if (after === before) return;
   const path = pathOf(key);
-  // The cache follows in the very moment of the rename: a read in between must not take our own file for a stranger's.
   if (after === undefined) await removeFile(cache.disk, path, () => drop(cache, key, path));
-  else {
-    await replaceFile(cache.disk, path, textOf(after), stamp => {
-      setAt(cache.entries, key, { key: plainKey(key), object: after, stamp });
-    });
-  }
+  else await replace(cache, key, path, after);
   if (!quiet) notify(cache.watchers, plainKey(key));
+}
+
+async function replace(cache: Cache, key: ObjectKey, path: string, object: JsonObject): Promise<void> {
+  const onReplacing = (stamp: string) => cache.coming.set(path, { key: plainKey(key), object, stamp });
+  const onReplaced = () => settle(cache, cache.coming.get(path)!);
+  await replaceFile(cache.disk, path, textOf(object), { onReplacing, onReplaced }).finally(() => cache.coming.delete(path));
 }
 
 /** Largest counter in the versions that are stored, so that new ones go on from there. */

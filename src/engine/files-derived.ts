@@ -1,9 +1,10 @@
 /** What applications read of a Secret on a laptop: an `.env` file and a folder as the Service Binding Specification mounts it. */
-import { lstatSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, renameSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../core/errors.ts';
 import type { JsonObject, ObjectKey, StringMap } from '../core/types.ts';
-import { assertOurs, type Disk, diskError, entriesOf, readText, replaceFile } from './files-disk.ts';
+import { assertOurs, type Disk, diskError, entriesOf, inFolder, readText, replaceFile, writeNew } from './files-disk.ts';
 
 const DATA_KEY = /^(?!\.\.)[-._A-Za-z0-9]{1,200}$/;
 const PLAIN_VALUE = /^[A-Za-z0-9_@%+=:,./-]*$/;
@@ -33,8 +34,8 @@ function quoted(value: string): string {
 /** Makes both follow the Secret, the `.env` file last: where it fits, the folder does. A file of the folder is never half written. */
 export async function derive(disk: Disk, key: ObjectKey, secret: JsonObject): Promise<void> {
   const data = (secret['data'] ?? {}) as StringMap;
-  deriveBinding(disk, bindingFolder(key), data);
-  await replaceFile(disk, envPath(key), envText(key.name, data), undefined, false);
+  await deriveBinding(disk, bindingFolder(key), data);
+  await replaceFile(disk, envPath(key), envText(key.name, data), { durable: false });
 }
 
 /** True when both were made from this Secret. */
@@ -69,13 +70,17 @@ function bindingFolder(key: ObjectKey): string {
 }
 
 /** A folder of plain files, made whole and put in place by a rename: it can be copied or mounted by itself. */
-function deriveBinding(disk: Disk, folder: string, data: Readonly<StringMap>): void {
+async function deriveBinding(disk: Disk, folder: string, data: Readonly<StringMap>): Promise<void> {
   const path = join(disk.root, folder);
   const fresh = `${path}.${++disk.temporary}.tmp`;
   try {
     assertOurs(disk);
-    mkdirSync(fresh, { recursive: true, mode: 0o700 });
-    for (const [key, value] of Object.entries(data)) writeFileSync(join(fresh, key), value, { mode: 0o600 });
+    await inFolder(disk, dirname(folder), false, () => mkdir(fresh, { mode: 0o700 }));
+    const written = await Promise.allSettled(Object.entries(data).map(([key, value]) => writeNew(join(fresh, key), value)));
+    const failed = written.find(result => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    // The files took their time: the folder may have changed hands meanwhile.
+    assertOurs(disk);
     putInPlace(fresh, path);
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });

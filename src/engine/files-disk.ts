@@ -6,10 +6,11 @@ import {
   fsync,
   fsyncSync,
   mkdirSync,
+  open,
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
+  rename,
   rmSync,
   statSync,
   unlinkSync,
@@ -20,7 +21,8 @@ import { promisify } from 'node:util';
 import { EngineError } from '../core/errors.ts';
 import type { JsonObject } from '../core/types.ts';
 
-const sync = promisify(fsync);
+// Not in this thread: while a file system writes its journal or looks for a free inode, each of these may take as long as many calls.
+const [make, sync, move] = [promisify(open), promisify(fsync), promisify(rename)];
 
 /** One state folder in use. Paths given to the functions here are relative to `root`. */
 export interface Disk {
@@ -119,15 +121,22 @@ export function entriesOf(disk: Disk, folder: string): Dirent[] {
   }
 }
 
-/**
- * Replaces a file (mode 0600) by a new one; `onReplaced` is called with its stamp in the very moment. Resolves when it is on the disk
- * for good. With `durable` false it may be lost in a power cut, never torn by a kill: for what can be made again.
- */
-export async function replaceFile(disk: Disk, path: string, text: string, onReplaced?: (stamp: string) => void, durable = true): Promise<void> {
+/** How a file is replaced. */
+export interface Replacing {
+  /** False: it may be lost in a power cut, never torn by a kill. For what can be made again. */
+  readonly durable?: boolean;
+  /** Called right before, with the stamp that the path will have. */
+  readonly onReplacing?: (stamp: string) => void;
+  /** Called soon after, before the file is on the disk for good. */
+  readonly onReplaced?: () => void;
+}
+
+/** Replaces a file (mode 0600) by a new one. Resolves when it is on the disk for good. */
+export async function replaceFile(disk: Disk, path: string, text: string, { durable = true, onReplacing, onReplaced }: Replacing = {}): Promise<void> {
   const temporary = `${path}.${process.pid}-${++disk.temporary}.tmp`;
   try {
     assertOurs(disk);
-    const file = create(disk, temporary, durable);
+    const file = await create(disk, temporary, durable);
     let stamp: string;
     try {
       writeAll(file, Buffer.from(text));
@@ -138,8 +147,9 @@ export async function replaceFile(disk: Disk, path: string, text: string, onRepl
     }
     // The sync took its time: the folder may have changed hands meanwhile.
     assertOurs(disk);
-    renameSync(join(disk.root, temporary), join(disk.root, path));
-    onReplaced?.(stamp);
+    onReplacing?.(stamp);
+    await move(join(disk.root, temporary), join(disk.root, path));
+    onReplaced?.();
     if (durable) await syncFolder(disk, dirname(path));
   } catch (error) {
     rmQuietly(join(disk.root, temporary));
@@ -147,17 +157,31 @@ export async function replaceFile(disk: Disk, path: string, text: string, onRepl
   }
 }
 
-function create(disk: Disk, path: string, durable: boolean): number {
-  const folder = dirname(path);
+function create(disk: Disk, path: string, durable: boolean): Promise<number> {
+  return inFolder(disk, dirname(path), durable, () => make(join(disk.root, path), 'wx', 0o600));
+}
+
+/** Runs what needs the folder, which is made before, never the root. */
+export async function inFolder<T>(disk: Disk, folder: string, durable: boolean, run: () => Promise<T>): Promise<T> {
   ensureFolder(disk, folder, durable);
   try {
-    return openSync(join(disk.root, path), 'wx', 0o600);
+    return await run();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     // Somebody tidied up an inner folder.
     disk.folders.clear();
     ensureFolder(disk, folder, durable);
-    return openSync(join(disk.root, path), 'wx', 0o600);
+    return await run();
+  }
+}
+
+/** Makes a file (mode 0600) at a whole path where there is none. It may be lost in a power cut. */
+export async function writeNew(path: string, text: string): Promise<void> {
+  const file = await make(path, 'wx', 0o600);
+  try {
+    writeAll(file, Buffer.from(text));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -54,7 +54,7 @@ async function flush(log: EventLog): Promise<void> {
     return;
   }
   const kept = newest([...readEvents(log.disk).map(event => JSON.stringify(event)), ...lines], log.maxBytes / 2);
-  await replaceFile(log.disk, FILE, kept, undefined, false);
+  await replaceFile(log.disk, FILE, kept, { durable: false });
   log.bytes = kept.length;
 }
 

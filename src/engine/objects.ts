@@ -187,8 +187,9 @@ function changed(before: JsonObject, content: JsonObject, metadata: Metadata, mi
   return touched(next, { ...metadata, generation: metadata.generation + (same ? 0 : 1) }, mint);
 }
 
+/** All but the metadata is frozen already, and stays the very same. */
 function touched(object: JsonObject, metadata: Metadata, mint: Mint): JsonObject {
-  return frozen({ ...object, metadata: { ...metadata, resourceVersion: mint.version() } });
+  return Object.freeze({ ...object, metadata: frozen({ ...metadata, resourceVersion: mint.version() }) });
 }
 
 /** The object after a deletion; undefined when it goes at once. Marking raises the generation, as Kubernetes does. */

@@ -226,6 +226,25 @@ describe('what somebody else changed', () => {
     expect(await files.store.get(orders)).toBeUndefined();
   });
 
+  test('is never taken for it: a read while our own file is put in place gives what was or what comes, the very same', async () => {
+    const { store } = await open();
+    let before = await store.put(queueObject({ a: 0 }));
+    for (let round = 1; round <= 20; round++) {
+      let isWritten = false;
+      const writing = store.put(queueObject({ a: round })).finally(() => {
+        isWritten = true;
+      });
+      const seen = new Set<JsonObject | undefined>();
+      while (!isWritten) {
+        seen.add(await store.get(orders));
+        await new Promise(setImmediate);
+      }
+      const after = await writing;
+      for (const object of seen) expect([before, after].some(known => known === object)).toBe(true);
+      before = after;
+    }
+  });
+
   test('a corrupt file is named with its cure, is never overwritten, and does not hide the others', async () => {
     const files = await open();
     await files.store.put(queueObject());

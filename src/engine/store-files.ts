@@ -97,6 +97,7 @@ function newFiles(disk: Cache['disk'], options: FilesOptions): Files {
     mint,
     watchers: new Set(),
     entries: new Map(),
+    coming: new Map(),
     problems: new Map(),
     locked: options.lock,
     turns: new Map(),

@@ -26,9 +26,9 @@ function die(): Promise<never> {
 }
 
 /** As the real one. What can be made again from other files (`durable` false) is not counted. */
-export const replaceFile: typeof disk.replaceFile = (root, path, text, onReplaced, durable = true) => {
-  const write = () => disk.replaceFile(root, path, text, onReplaced, durable);
-  return durable ? counted(write) : write();
+export const replaceFile: typeof disk.replaceFile = (root, path, text, replacing = {}) => {
+  const write = () => disk.replaceFile(root, path, text, replacing);
+  return replacing.durable === false ? write() : counted(write);
 };
 
 /** As the real one. */
