@@ -1,5 +1,5 @@
 /** Which entry of the inventory stands for which desired resource: the same, moved, new, or replaced. Pure. */
-import { isImmutable } from './diff.ts';
+import { diff, isImmutable } from './diff.ts';
 import { digest } from './digest.ts';
 import { EngineError } from './errors.ts';
 import { exactName, nameOf } from './naming.ts';
@@ -13,6 +13,7 @@ import type {
   InventoryEntry,
   JsonObject,
   Lifecycle,
+  Observed,
   OwnedEntry,
   Owner,
   Policy,
@@ -44,6 +45,8 @@ export interface Setting {
   readonly over?: ReadonlySet<string>;
   /** What the class's naming gives for this id, '' for the built-in rule. */
   readonly baseName: (id: string) => string;
+  /** By identityKey; what was not looked at is not here. */
+  readonly observed?: ReadonlyMap<string, Observed>;
   readonly now: Timestamp;
 }
 /** A desired resource with its type, its canonical spec and, unless its key is pending, the name a new one would get. */
@@ -96,6 +99,11 @@ export function canonicalSpec(type: ResourceType, spec: JsonObject, owner: Owner
   return Object.fromEntries(Object.entries(normal).filter(([field, value]) => value !== undefined && !unsupported.includes(field)));
 }
 
+/** What is there, in normal form. */
+export function normalSpec(type: ResourceType, seen: Present): Present['spec'] {
+  return type.normalise === undefined ? seen.spec : type.normalise(seen.spec as JsonObject, seen);
+}
+
 /**
  * Matches every desired resource with at most one entry; an entry is used once. What retires is matched like any other, so that a change which is
  * taken back takes it up again; what is being deleted is not.
@@ -144,9 +152,17 @@ function isStillMeant(setting: Setting, wanted: Wanted, entry: OwnedEntry): bool
   if (entry.id !== desired.id || entry.type !== desired.type || entry.scope !== link.scope) return true;
   if (entry.origin === 'Observed') return setting.lifecycle.management === 'ObserveOnly';
   if (entry.phase !== 'Intended' || type.naming.by === 'key') return true;
-  // What is taken up again counts as newer than it is named.
-  const planned = Array.from({ length: entry.incarnation + 1 }, (_, incarnation) => plannedName(setting, wanted, incarnation));
-  return planned.includes(undefined) || (planned.includes(entry.name) && originFor(setting, desired, entry.name) === entry.origin);
+  return isPlannedName(setting, wanted, entry) && originFor(setting, desired, entry.name) === entry.origin;
+}
+
+/** More swaps than anybody lives to see: whatever a status says, its names are soon made. */
+const MOST_NAMES = 1_000;
+
+/** What is taken up again counts as newer than it is named. */
+function isPlannedName(setting: Setting, wanted: Wanted, { name, incarnation }: OwnedEntry): boolean {
+  const oldest = Math.max(0, incarnation - MOST_NAMES);
+  for (let number = incarnation; number >= oldest; number -= 1) if (plannedName(setting, wanted, number) === name) return true;
+  return false;
 }
 
 /** The newest entry of an id, unless an older one is known to be what is wanted and this one is not: a change was taken back. */
@@ -156,17 +172,37 @@ function holderOf(setting: Setting, wanted: Wanted, candidates: readonly OwnedEn
   return same.length < 2 ? newest : (same.find(entry => isAsWanted(setting, wanted, entry)) ?? newest);
 }
 
-/** Known to be what is wanted in all that cannot change: its place, its key and each immutable field, as last seen. */
-function isAsWanted({ instance }: Setting, wanted: Wanted, entry: OwnedEntry): boolean {
+/** Known to be what is wanted in all that cannot change: its place, its key and each immutable field, as last seen and as seen now. */
+function isAsWanted(setting: Setting, wanted: Wanted, entry: OwnedEntry): boolean {
   const { desired, type, link, spec } = wanted;
+  const { instance } = setting;
   if (entry.scope !== link.scope || hasNewKey(wanted, entry)) return false;
   const isPending = (path: string): boolean => desired.pending.some(item => isUnder(path, item.path) || isUnder(item.path, path));
   const fixed = leaves(spec).filter(([path]) => isImmutable(type, path) && !isPending(path));
   if (fixed.some(([path, value]) => entry.settled[path] !== digest(instance.key, value))) return false;
   const known = new Set(fixed.map(([path]) => path));
-  return !Object.entries(entry.settled).some(
-    ([path, value]) => path !== '' && !value.startsWith('~') && isImmutable(type, path) && !known.has(path) && !isPending(path),
-  );
+  const isLeftOver = ([path, value]: [string, string]): boolean =>
+    path !== '' && !value.startsWith('~') && isImmutable(type, path) && !known.has(path) && !isPending(path);
+  return !Object.entries(entry.settled).some(isLeftOver) && !isRemade(setting, wanted, entry);
+}
+
+/** True when it is seen with another value in what cannot change: somebody made it anew, and what is known of it is of the one before. */
+function isRemade(setting: Setting, { desired, type, link }: Wanted, entry: OwnedEntry): boolean {
+  const seen = setting.observed?.get(identityKey(entry));
+  if (seen?.kind !== 'present') return false;
+  const { changes } = diff({
+    type,
+    desired: canonicalSpec(type, desired.value, ownerFor(setting, desired.id), link.unsupported[type.type] ?? [], seen),
+    pending: desired.pending.map(item => item.path),
+    secrets: desired.secrets,
+    seen: { ...seen, spec: normalSpec(type, seen) },
+    settled: entry.settled,
+    sent: entry.sent ?? {},
+    quietMs: entry.changedAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(setting.now) - Date.parse(entry.changedAt),
+    ignore: setting.lifecycle.ignore[desired.template] ?? [],
+    key: setting.instance.key,
+  });
+  return changes.some(change => isImmutable(type, change.path));
 }
 
 /** What the claim and the parameters lead to must be something the type can take; what is pending or secret is not judged yet. */

@@ -1,7 +1,7 @@
 /** What is to be done about one desired resource, given its entry and what was seen. Pure. */
 import { type Diff, diff, isCorrectable, isImmutable, isUnreadChanged } from './diff.ts';
 import { EngineError } from './errors.ts';
-import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, ownerFor, pinsFor, type Wanted } from './match.ts';
+import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, normalSpec, ownerFor, pinsFor, type Wanted } from './match.ts';
 import { judge } from './ownership.ts';
 import { head } from './paths.ts';
 import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, staying, waiting } from './turn.ts';
@@ -128,7 +128,7 @@ function presentStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   }
   if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting({ ...entry, ready: false }, entry.id, seen.readiness.message);
   const desired = canonical(input, wanted.desired, entry, seen);
-  const normal = { ...seen, spec: normalSpec(wanted, seen) };
+  const normal = { ...seen, spec: normalSpec(wanted.type, seen) };
   const { settled } = entry;
   const pending = desired.pending.map(item => item.path);
   if (needsFullLook(input, wanted, entry, seen, { desired: desired.value, pending })) return { entries: [entry], actions: [], look: [entry] };
@@ -196,10 +196,6 @@ function half(input: PlanInput, entry: OwnedEntry, seen: Present, settling: bool
   if (entry.unmade === true || !input.recorded.has(identityKey(entry))) return undefined;
   if (seen.createdAt !== undefined) return isNotOlder(seen, entry) ? true : undefined;
   return settling ? 'wait' : undefined;
-}
-
-function normalSpec({ type }: Wanted, seen: Present): Present['spec'] {
-  return type.normalise === undefined ? seen.spec : type.normalise(seen.spec as Parameters<typeof type.normalise>[0], seen);
 }
 
 function canonical(input: PlanInput, desired: Wanted['desired'], entry: OwnedEntry, seen: Present | undefined): Wanted['desired'] {
