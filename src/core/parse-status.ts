@@ -74,8 +74,8 @@ function isOwnedEntry(entry: JsonObject): boolean {
     isOneOf(entry['deletion'], 'Delete', 'Retain') &&
     isOneOf(entry['holds'], 'nothing', 'backlog', 'data') &&
     isMap(entry['onDelete']) &&
-    isMapOf(entry['settled'], isText) &&
-    isOptional(entry['sent'], value => isMapOf(value, isText)) &&
+    isDigests(entry['settled']) &&
+    isOptional(entry['sent'], isDigests) &&
     isOptional(entry['changedAt'], isTime) &&
     isOptional(entry['missing'], isTime) &&
     isOptional(entry['approved'], isText) &&
@@ -105,6 +105,10 @@ function isPath(value: Json | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+function isDigests(value: Json | undefined): boolean {
+  return isMapOf(value, isText) && Object.keys(value as JsonObject).every(isPath);
 }
 
 function isLifecycle(value: Json | undefined): boolean {
