@@ -274,10 +274,12 @@ function matchNew(setting: Setting, wanted: Wanted, inventory: readonly Inventor
     };
   }
   const holder = inventory.filter(isOwned).find(other => identityKey(other) === identityKey(entry));
-  // In the place of what we made nothing is observed anyway.
-  const isFirst = !inventory.some(other => isOwned(other) && other.id === desired.id && other.origin !== 'Observed' && !isLeaving(other));
+  // In the place of what we made nothing is observed anyway; what was only intended is no reason to look at what else stands there.
+  const isMade = (other: InventoryEntry): boolean => isOwned(other) && other.phase !== 'Intended' && other.origin !== 'Observed' && !isLeaving(other);
+  const isFirst = !inventory.some(other => other.id === desired.id && isMade(other));
   const unlisted = entry.origin === 'Observed' && isFirst ? listingRefusal(setting, wanted, entry.name) : undefined;
-  if (unlisted !== undefined) return { kind: 'failed', entry: waitingEntry(desired, unlisted.message), error: unlisted };
+  const intended = holder?.id === desired.id && holder.phase === 'Intended' ? holder : undefined;
+  if (unlisted !== undefined) return { kind: 'failed', entry: intended ?? waitingEntry(desired, unlisted.message), error: unlisted };
   if (holder?.id === desired.id && !isStillMeant(setting, wanted, holder))
     return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, unmade: true }, moved: false };
   if (holder !== undefined) {
