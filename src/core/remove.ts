@@ -3,7 +3,7 @@ import { EngineError } from './errors.ts';
 import { identityKey, isNotOlder, isOwned, ownerFor } from './match.ts';
 import { judge, RETAINED } from './ownership.ts';
 import { at, join } from './paths.ts';
-import { blocked, type PlanInput, type Step, waiting } from './turn.ts';
+import { blocked, observeOnly, type PlanInput, type Step, waiting } from './turn.ts';
 import type { DesiredResource, InventoryEntry, OwnedEntry, Present, ResourceType } from './types.ts';
 
 /** One step per entry, dependents before what they depend on. An entry is never dropped because of an error. */
@@ -23,7 +23,7 @@ function isInTheWay(input: PlanInput, other: OwnedEntry): boolean {
 
 function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | undefined): Step {
   // The claim's own word counts however late it was said; not even a mark is put on what it only observes.
-  if (entry.origin === 'Observed' || input.claim.lifecycle.management === 'ObserveOnly') return forget(entry, 'retained');
+  if (entry.origin === 'Observed' || (input.rendering === undefined && isObserveOnly(input))) return forget(entry, 'retained');
   if (input.over?.has(entry.config)) return forget(entry, 'lifetime over');
   const link = input.links.get(entry.config);
   if (link === undefined || link instanceof EngineError) {
@@ -48,6 +48,8 @@ function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | und
   if (observed.kind === 'absent') return absentStep(input, entry, type);
   return presentStep(input, entry, type, observed, dependent);
 }
+
+const isObserveOnly = ({ claim }: PlanInput): boolean => claim.lifecycle.management === 'ObserveOnly';
 
 /** A person asked to; or the namespace is going, and no time mends this. */
 function mayLetGo({ abandon, stuck }: PlanInput, error: EngineError): boolean {
@@ -82,6 +84,7 @@ function presentStep(input: PlanInput, entry: OwnedEntry, type: ResourceType, se
   const ownership = judge(type, seen, ownerFor(input, entry.id));
   if (ownership === 'foreign' || ownership === 'predecessor') return forget(entry, 'not ours');
   if (ownership === 'unmarked' && !isHalfMade(input, entry, seen)) return unmarkedStep(input, entry, seen);
+  if (isObserveOnly(input)) return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} would go`));
   if (entry.deletion === 'Retain') return retainStep(input, entry, type, seen);
   if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting(entry, entry.id, 'is being deleted');
   if (dependent !== undefined) return waiting(entry, dependent, `goes after ${dependent}`);

@@ -1,8 +1,28 @@
 /** Stories of what happens seldom: things made anew under our name, looks that fail at the wrong moment, statuses nobody should have written. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { world } from '../../providers/fake/world.ts';
 import type { JsonObject } from '../../src/core/types.ts';
 import { statusOf } from '../support.ts';
-import { approve, ask, classWith, closeStory, look, names, openStory, put, ready, rest, type Story, says, synced, thing } from './user-story.ts';
+import {
+  approve,
+  ask,
+  classWith,
+  closeStory,
+  look,
+  names,
+  openStory,
+  put,
+  ready,
+  removeOutside,
+  rest,
+  STORIES,
+  type Story,
+  says,
+  stranger,
+  synced,
+  thing,
+  write,
+} from './user-story.ts';
 
 let story: Story;
 beforeEach(async () => {
@@ -59,5 +79,41 @@ describe('a status that somebody wrote into', () => {
     await look(story, 2);
     await isFine(['dev_one']);
     expect((await statusOf(story.engine, story.key))!.resources).toHaveLength(1);
+  });
+
+  test('a digest of what is no path: the inventory is found again by marks', async () => {
+    await ask(story);
+    await writeEntry(entry => ({ ...entry, settled: { 'no path': 'abc' } }));
+    await isFine(['dev_one']);
+  });
+});
+
+describe('ObserveOnly, on a claim whose queue was never made', () => {
+  test('because a stranger has the name: his is not shown unless the class lists it', async () => {
+    stranger('dev_one');
+    expect(synced(await ask(story))).toBe('Conflict');
+    const status = await ask(story, { lifecycle: { management: 'ObserveOnly' } });
+    expect([ready(status), synced(status), status.outputs]).toEqual(['False', 'NotAdoptable', {}]);
+    removeOutside('dev_one');
+    await write(story);
+    await isFine(['dev_one']);
+  });
+
+  test('as far as anybody knows, and no longer declared: it stays on record, and goes later', async () => {
+    await ask(story);
+    const place = world(STORIES);
+    place.after = call => {
+      if (call.verb !== 'create') return;
+      story.blind = true;
+      throw Object.assign(new Error('no answer'), { name: 'FakeError', code: 'Unreachable' });
+    };
+    await write(story, { rest: true });
+    await look(story);
+    place.after = undefined;
+    story.blind = false;
+    expect(synced(await ask(story, { lifecycle: { management: 'ObserveOnly' } }))).toBe('ObserveOnly');
+    expect(names()).toEqual(['dev_one', 'dev_one_rest']);
+    await write(story);
+    await isFine(['dev_one']);
   });
 });

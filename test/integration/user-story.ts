@@ -19,7 +19,8 @@ import {
 } from '../support.ts';
 
 export const LINE: ClaimKey = { kind: 'Line', namespace: 'dev', name: 'one' };
-const STORIES = 'stories';
+/** The world of the stories. */
+export const STORIES = 'stories';
 const ACCOUNT = 'main';
 
 export interface Story {
