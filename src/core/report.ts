@@ -40,6 +40,8 @@ export interface ReportInput {
   readonly served: { readonly class: string; readonly composition: string; readonly revision: string; readonly lifecycle: Lifecycle } | undefined;
   /** What kept the pass from choosing, compiling or serving the newest revision. */
   readonly error: EngineError | undefined;
+  /** A failed look that the newest revision waits for. */
+  readonly unseen?: EngineError | undefined;
   readonly rendering: Rendering | undefined;
   /** Of the last turn. */
   readonly plan: Plan | undefined;
@@ -174,6 +176,7 @@ function keptOutputs(before: JsonObject, rendering: Rendering): JsonObject {
 
 function collectProblems(input: ReportInput): Problem[] {
   const problems: Problem[] = input.error === undefined ? [] : [{ error: input.error, read: false }];
+  if (input.unseen !== undefined) problems.push({ error: input.unseen, read: true });
   const settled = new Set<string>();
   for (const action of input.plan?.actions ?? []) {
     if (action.kind === 'blocked') problems.push({ error: action.error, read: isRead(action) });

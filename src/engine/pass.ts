@@ -48,8 +48,11 @@ export interface Pass {
   references: References;
   /** See PlanInput.stuck. */
   readonly stuck: string | undefined;
-  /** Set while a newer revision waits for approval: then that is the plan a person is asked about. See PlanInput.wantedAgain. */
-  held: { readonly wantedAgain: ReadonlySet<string> } | undefined;
+  /**
+   * Set while a newer revision waits for approval: then that is the plan a person is asked about. See PlanInput.wantedAgain. `unseen`: it waits for a look
+   * instead, which failed with this.
+   */
+  held: { readonly wantedAgain: ReadonlySet<string>; readonly unseen: EngineError | undefined } | undefined;
   /** Secret values among the settings of the connections in use. */
   readonly credentials: Set<string>;
   /** Where the credentials of those connections come from. */

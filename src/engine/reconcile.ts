@@ -9,7 +9,7 @@ import { parseClaim } from '../core/parse.ts';
 import { emptyStatus, parseStatus } from '../core/parse-status.ts';
 import { redactStatus } from '../core/redact.ts';
 import { isWorking, type ReportInput, report, retire, type Schedule, takenIntoUse } from '../core/report.ts';
-import type { Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
+import type { Action, Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
 import { loadDefinition } from './catalogue.ts';
 import { type Choice, choose, type Served } from './choice.ts';
 import { conditionEvents } from './condition-events.ts';
@@ -90,14 +90,15 @@ async function workGoing(engine: Engine, claim: Claim, definition: ClaimDefiniti
 async function workClaim(engine: Engine, claim: Claim, definition: ClaimDefinition, stuck?: string): Promise<Schedule> {
   const choice: Choice = claim.deletionRequested ? { newest: undefined, last: undefined, error: undefined } : await choose(engine, claim);
   const pass = beginPass(engine, claim, definition, stuck);
-  const swap = choice.newest !== undefined && choice.last !== undefined ? await heldSwap(pass, choice.newest) : undefined;
-  const served = swap === undefined ? (choice.newest ?? choice.last) : asCareful(choice.last!, choice.newest!);
+  const { served, swap } = await servedBy(pass, choice);
   if (served === undefined && !claim.deletionRequested) return await finish(pass, undefined, undefined, choice.error, undefined);
   const turned = await runTurns(pass, served);
   tellTakenBack(engine, claim, turned.outcomes);
   if (claim.deletionRequested) tellUntouched(engine, claim, turned.outcomes);
   if (stuck !== undefined) tellLetGo(engine, claim, turned.outcomes, stuck);
-  return await finish(pass, served, turned, choice.error ?? swap?.error, swap ?? heldPlan(turned.plan));
+  // While a newer revision waits, nobody is asked about the last one.
+  const waiting = swap ?? (pass.held === undefined ? heldPlan(turned.plan) : undefined);
+  return await finish(pass, served, turned, choice.error ?? swap?.error, waiting);
 }
 
 /** The last revision goes on serving; whether anybody is asked is said by the class as it is now. */
@@ -111,26 +112,35 @@ interface Swap {
   readonly error: EngineError;
 }
 
-/** A newer revision that would retire what holds something waits for approval, and the last one goes on serving. */
-async function heldSwap(pass: Pass, newest: Served): Promise<Swap | undefined> {
+/**
+ * A newer revision that would retire what holds something waits for approval, and the last one goes on serving; so it does while something cannot be
+ * seen that the newer one may replace.
+ */
+async function servedBy(pass: Pass, { newest, last }: Choice): Promise<{ readonly served: Served | undefined; readonly swap: Swap | undefined }> {
+  if (newest === undefined || last === undefined) return { served: newest ?? last, swap: undefined };
   const { plan } = await planOnly(pass, newest);
   const swap = heldPlan(plan);
-  if (swap !== undefined) pass.held = { wantedAgain: keptRetiring(pass.claim, plan) };
-  return swap;
+  const unseen = swap === undefined ? unseenBy(pass, plan) : undefined;
+  if (swap === undefined && unseen === undefined) return { served: newest, swap };
+  pass.held = { wantedAgain: keptRetiring(pass.claim, plan), unseen };
+  return { served: asCareful(last, newest), swap };
 }
 
-/** What retires under the last revision and would not go under the newest: it waits until that is decided. */
+/** Why something on record cannot be seen. What is reached in another way from now on is looked at in that way next time. */
+function unseenBy({ claim }: Pass, plan: Plan): EngineError | undefined {
+  const configs = new Map(claim.status.resources.filter(isOwned).map(entry => [identityKey(entry), entry.config]));
+  const isUnseen = (action: Action): action is Extract<Action, { kind: 'blocked' }> =>
+    action.kind === 'blocked' && action.read === true && isOwned(action.entry) && configs.get(identityKey(action.entry)) === action.entry.config;
+  return plan.actions.find(isUnseen)?.error;
+}
+
+/** What retires under the last revision and the newest takes up again, or may: it waits until that is decided. What just has its grace goes on. */
 function keptRetiring({ status }: Claim, plan: Plan): Set<string> {
-  const going = new Set(
-    plan.actions.flatMap(({ kind, entry }) => (isOwned(entry) && ['delete', 'forget', 'update'].includes(kind) ? [identityKey(entry)] : [])),
-  );
-  return new Set(
-    status.resources
-      .filter(isOwned)
-      .filter(entry => entry.phase === 'Retiring')
-      .map(identityKey)
-      .filter(key => !going.has(key)),
-  );
+  const isGoing = (action: Action): boolean =>
+    action.kind === 'wait' ? action.until !== undefined && isLeaving(action.entry) : ['delete', 'forget', 'update'].includes(action.kind);
+  const going = new Set(plan.actions.flatMap(action => (isOwned(action.entry) && isGoing(action) ? [identityKey(action.entry)] : [])));
+  const retiring = status.resources.filter(isOwned).filter(entry => entry.phase === 'Retiring');
+  return new Set(retiring.map(identityKey).filter(key => !going.has(key)));
 }
 
 function heldPlan(plan: Plan): Swap | undefined {
@@ -172,6 +182,7 @@ async function finish(
         ? undefined
         : { class: served.selection.class, composition: served.selection.composition, revision: served.revision, lifecycle: served.lifecycle },
     error,
+    unseen: pass.held?.unseen,
     rendering: turned?.rendering,
     plan: told?.plan,
     outcomes: turned?.outcomes ?? [],
@@ -184,7 +195,7 @@ async function finish(
     now: engine.clock.now(),
   });
   await publish(pass, redactStatus(status, secretValues(pass)));
-  await takeBackVerbs(pass, swap, status, error === undefined ? turned?.plan : undefined);
+  await takeBackVerbs(pass, swap, status, (error ?? pass.held?.unseen) === undefined ? turned?.plan : undefined);
   engine.track(pass.claim, dependencies(pass, served));
   return schedule;
 }

@@ -8,6 +8,7 @@ import {
   ask,
   classWith,
   closeStory,
+  line,
   look,
   names,
   openStory,
@@ -114,6 +115,60 @@ describe('ObserveOnly, on a claim whose queue was never made', () => {
     expect(synced(await ask(story, { lifecycle: { management: 'ObserveOnly' } }))).toBe('ObserveOnly');
     expect(names()).toEqual(['dev_one', 'dev_one_rest']);
     await write(story);
+    await isFine(['dev_one']);
+  });
+});
+
+describe('a newer revision', () => {
+  const replacing = (): JsonObject => line({ extra: true, more: { fifo: true } });
+
+  test('is not begun while what it would replace cannot be seen, and asks once it can', async () => {
+    const { revision } = await ask(story);
+    await put(story, replacing());
+    story.blind = true;
+    await look(story);
+    const blind = await look(story);
+    expect([ready(blind), synced(blind), blind.revision]).toEqual(['True', 'Unreachable', revision]);
+    story.blind = false;
+    const seen = await rest(story);
+    expect([ready(seen), synced(seen), seen.revision]).toEqual(['True', 'SwapPending', revision]);
+    expect(names()).toEqual(['dev_one']);
+    await approve(story);
+    await isFine(['dev_one_1.fifo', 'dev_one_extra']);
+  });
+
+  test('that cannot be seen does not let go what it wants again', async () => {
+    await put(story, classWith('line', { graceSeconds: 3_600 }));
+    await ask(story, { rest: true });
+    const without = line();
+    const [, ...others] = (without['spec'] as { resources: JsonObject[] }).resources;
+    await put(story, { ...without, spec: { ...(without['spec'] as JsonObject), resources: others } });
+    await rest(story);
+    await approve(story);
+    await look(story, 3);
+    expect((await statusOf(story.engine, story.key))!.resources).toContainEqual(expect.objectContaining({ id: 'rest', phase: 'Retiring' }));
+    story.engine.clock.skip(4_000_000);
+    await put(story, line());
+    story.blind = true;
+    await look(story, 3);
+    story.blind = false;
+    await isFine(['dev_one', 'dev_one_rest']);
+  });
+
+  test('that waits for approval does not take back what was approved before, and is in its grace', async () => {
+    await put(story, classWith('line', { graceSeconds: 3_600 }));
+    await ask(story, { rest: true });
+    await ask(story);
+    await approve(story);
+    await look(story, 3);
+    await put(story, replacing());
+    await look(story, 3);
+    const status = (await statusOf(story.engine, story.key))!;
+    expect(status.resources).toContainEqual(expect.objectContaining({ id: 'rest', phase: 'Retiring' }));
+    expect(status.pendingPlan?.summary).toEqual([expect.stringContaining('dev_one_1.fifo')]);
+    await put(story, line());
+    await look(story, 3);
+    story.engine.clock.skip(4_000_000);
     await isFine(['dev_one']);
   });
 });
