@@ -51,7 +51,7 @@ function livingSteps(input: PlanInput, rendering: Rendering): Step[] {
       .map(identityKey),
   );
   const orphans = input.inventory.filter(isOwned).filter(entry => !spoken.has(identityKey(entry)));
-  const due = orphans.filter(entry => isDue(input, places, entry));
+  const due = orphans.filter(entry => isDue(input, rendering, places, entry));
   const rest = orphans.filter(entry => !due.includes(entry));
   return [...desired, ...removeSteps(input, due), ...rest.map(entry => orphanStep(input, rendering, places, entry))];
 }
@@ -90,11 +90,18 @@ function failedStep(entry: InventoryEntry, error: EngineError, successor: string
 }
 
 /** True when it goes now. Not while it cannot be told whether it is wanted again, and nothing goes under ObserveOnly. */
-function isDue(input: PlanInput, places: Places, entry: OwnedEntry): boolean {
+function isDue(input: PlanInput, rendering: Rendering, places: Places, entry: OwnedEntry): boolean {
   if (!isLeaving(entry) || input.lifecycle.management === 'ObserveOnly') return false;
   if (entry.phase === 'Deleting') return true;
-  if (input.wantedAgain?.has(identityKey(entry)) || (places.has(entry.id) && places.get(entry.id) === undefined)) return false;
+  if (undecidedOf(rendering, entry) !== undefined || input.wantedAgain?.has(identityKey(entry)) || (places.has(entry.id) && places.get(entry.id) === undefined))
+    return false;
   return graceEnd(input, entry) <= Date.parse(input.now);
+}
+
+/** Whether it is declared waits for this. */
+function undecidedOf({ undecided }: Rendering, { id }: OwnedEntry): Rendering['undecided'][number] | undefined {
+  const template = id.split('[')[0]!;
+  return undecided.find(item => item.id === template);
 }
 
 const graceEnd = (input: PlanInput, entry: OwnedEntry): number => Date.parse(entry.since) + input.policy.graceSeconds * 1000;
@@ -110,8 +117,7 @@ function orphanStep(input: PlanInput, rendering: Rendering, places: Places, entr
     const until = new Date(graceEnd(input, entry)).toISOString();
     return waiting(entry, entry.id, 'goes when the grace is over', until);
   }
-  const template = entry.id.split('[')[0]!;
-  const undecided = rendering.undecided.find(item => item.id === template);
+  const undecided = undecidedOf(rendering, entry);
   if (undecided !== undefined) return waiting(entry, undecided.on, undecided.message);
   const observed = input.observed.get(identityKey(entry));
   if (entry.phase === 'Intended' && !isFoundAgain(input, entry, observed)) return removeSteps(input, [entry])[0]!;
