@@ -10,9 +10,16 @@ import type { DesiredResource, InventoryEntry, OwnedEntry, Present, ResourceType
 export function removeSteps(input: PlanInput, entries: readonly InventoryEntry[]): Step[] {
   return entries.map(entry => {
     if (!isOwned(entry)) return { entries: [], actions: [] };
-    const dependent = entries.find(other => other !== entry && isOwned(other) && other.dependsOn.includes(entry.id) && isInTheWay(input, other));
-    return removeStep(input, entry, dependent?.id);
+    const dependents = entries.filter(isOwned).filter(other => other !== entry && other.dependsOn.includes(entry.id) && isInTheWay(input, other));
+    return removeStep(input, entry, dependents.find(other => !reaches(entries, entry, other))?.id);
   });
+}
+
+/** True when `from` depends on `to` as well, over however many others: what two revisions ordered the other way round has no order. */
+function reaches(entries: readonly InventoryEntry[], from: OwnedEntry, to: OwnedEntry): boolean {
+  const ids = new Set(from.dependsOn);
+  for (const id of ids) for (const entry of entries) if (entry.id === id) for (const next of entry.dependsOn) ids.add(next);
+  return ids.has(to.id);
 }
 
 /** A dependent that is gone, or that stays by policy, holds nobody up. */
@@ -22,8 +29,7 @@ function isInTheWay(input: PlanInput, other: OwnedEntry): boolean {
 }
 
 function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | undefined): Step {
-  // The claim's own word counts however late it was said; not even a mark is put on what it only observes.
-  if (entry.origin === 'Observed' || (input.rendering === undefined && isObserveOnly(input))) return forget(entry, 'retained');
+  if (isLeftAlone(input, entry)) return forget(entry, 'retained');
   if (input.over?.has(entry.config)) return forget(entry, 'lifetime over');
   const link = input.links.get(entry.config);
   if (link === undefined || link instanceof EngineError) {
@@ -48,6 +54,9 @@ function removeStep(input: PlanInput, entry: OwnedEntry, dependent: string | und
   if (observed.kind === 'absent') return absentStep(input, entry, type);
   return presentStep(input, entry, type, observed, dependent);
 }
+
+/** The claim's own word counts however late it was said; not even a mark is put on what it only observes. */
+const isLeftAlone = (input: PlanInput, entry: OwnedEntry): boolean => entry.origin === 'Observed' || (input.rendering === undefined && isObserveOnly(input));
 
 const isObserveOnly = ({ claim }: PlanInput): boolean => claim.lifecycle.management === 'ObserveOnly';
 
