@@ -258,7 +258,7 @@ export function mayGoFor({ approved, approvedFor }: OwnedEntry, place: string): 
 }
 
 function matchNew(setting: Setting, wanted: Wanted, inventory: readonly InventoryEntry[]): Match {
-  const { desired, link } = wanted;
+  const { desired } = wanted;
   const adopt = setting.lifecycle.adopt[desired.template];
   const refused = adopt === undefined ? undefined : adoptRefusal(setting, wanted, adopt);
   if (refused !== undefined) return { kind: 'failed', entry: waitingEntry(desired, refused.message), error: refused };
@@ -283,13 +283,18 @@ function matchNew(setting: Setting, wanted: Wanted, inventory: readonly Inventor
   if (holder?.id === desired.id && !isStillMeant(setting, wanted, holder))
     return { kind: 'entry', wanted, entry: { ...entry, incarnation: holder.incarnation, since: holder.since, unmade: true }, moved: false };
   if (holder !== undefined) {
-    const error = new EngineError('Conflict', `${desired.id} would be ${entry.name} in ${link.scope}, which ${holder.id} of the same claim still holds`, {
-      retry: 'waiting',
-      hint: 'nothing to do once it is gone',
-    });
+    const error = heldError(entry, holder);
     return { kind: 'failed', entry: waitingEntry(desired, error.message), error };
   }
   return { kind: 'new', wanted, entry };
+}
+
+/** Why what would be made is not: another resource of the claim has its very name. */
+export function heldError({ id, name, scope }: OwnedEntry, holder: OwnedEntry): EngineError {
+  return new EngineError('Conflict', `${id} would be ${name} in ${scope}, which ${holder.id} of the same claim still holds`, {
+    retry: 'waiting',
+    hint: 'nothing to do once it is gone',
+  });
 }
 
 /** A new entry, phase Intended: a successor of what the inventory holds under this id. Undefined while its natural key is pending. */

@@ -1,7 +1,20 @@
 /** What is to be done about one desired resource, given its entry and what was seen. Pure. */
 import { type Diff, diff, isCorrectable, isImmutable, isUnreadChanged } from './diff.ts';
 import { EngineError } from './errors.ts';
-import { canonicalSpec, freshEntry, identityKey, isLeaving, isNotOlder, isOwned, type Match, normalSpec, ownerFor, pinsFor, type Wanted } from './match.ts';
+import {
+  canonicalSpec,
+  freshEntry,
+  heldError,
+  identityKey,
+  isLeaving,
+  isNotOlder,
+  isOwned,
+  type Match,
+  normalSpec,
+  ownerFor,
+  pinsFor,
+  type Wanted,
+} from './match.ts';
 import { judge } from './ownership.ts';
 import { head } from './paths.ts';
 import { blocked, mayRetire, missedStep, observeOnly, type PlanInput, type Step, staying, waiting } from './turn.ts';
@@ -316,6 +329,8 @@ function replaceStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: 
   const next = freshEntry(input, wanted, input.inventory);
   const place = next === undefined ? '' : identityKey(next);
   const others = rivals(input, { kind: 'entry', wanted, entry, moved: false });
+  const holder = input.inventory.filter(isOwned).find(other => identityKey(other) === place && other.id !== entry.id);
+  if (next !== undefined && holder !== undefined) return together({ entries: others, actions: [] }, blocked(kept, heldError(next, holder)));
   const by = next === undefined ? '' : ` by ${next.name}`;
   const why = (old: OwnedEntry): string => `${old.type} ${old.name} would be replaced${by}${old === kept ? `: ${fields} cannot change` : ''}`;
   const refusal = refusalOf(input, [kept, ...others], why, place);

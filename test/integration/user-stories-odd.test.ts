@@ -14,6 +14,7 @@ import {
   openStory,
   put,
   ready,
+  remove,
   removeOutside,
   rest,
   STORIES,
@@ -170,5 +171,53 @@ describe('a newer revision', () => {
     await look(story, 3);
     story.engine.clock.skip(4_000_000);
     await isFine(['dev_one']);
+  });
+});
+
+describe('a composition of an odd make', () => {
+  const composed = (...resources: JsonObject[]): JsonObject => ({ ...line(), spec: { ...(line()['spec'] as JsonObject), resources } });
+  const main = (more: JsonObject = {}): JsonObject => ({ id: 'main', main: true, type: 'fake/queue', spec: {}, ...more });
+
+  test('what retires is not let go while it waits for another whether it is declared again', async () => {
+    const rest_ = { id: 'rest', type: 'fake/queue', includeWhen: '${claim.spec.rest && main.state.address != ""}', spec: {} };
+    await put(story, composed(main(), rest_), classWith('line', { graceSeconds: 3_600 }));
+    await ask(story, { rest: true });
+    await ask(story);
+    await approve(story);
+    await look(story, 4);
+    story.full = true;
+    removeOutside('dev_one');
+    await write(story, { rest: true });
+    await look(story, 5);
+    story.engine.clock.skip(4_000_000);
+    await look(story, 3);
+    expect(names()).toEqual(['dev_one_rest']);
+    story.full = false;
+    await isFine(['dev_one', 'dev_one_rest']);
+  });
+
+  test('two revisions that order their resources the other way round: the claim goes all the same', async () => {
+    const part = (more: JsonObject): JsonObject => ({ id: 'part', type: 'fake/queue', spec: { fifo: '${claim.spec.fifo}' }, ...more });
+    await put(story, composed(main(), part({ dependsOn: ['main'] })), classWith('line', { graceSeconds: 3_600, swap: 'Automatic' }));
+    story.isAutomatic = true;
+    await ask(story);
+    await write(story, { fifo: true });
+    await look(story, 3);
+    await put(story, composed(part({}), main({ dependsOn: ['part'] })));
+    await look(story, 3);
+    expect(names()).toEqual(['dev_one', 'dev_one_part', 'dev_one_part_1.fifo']);
+    expect(await remove(story), await says(story)).toBeUndefined();
+    expect(names()).toEqual([]);
+  });
+
+  test('a successor that would get the name of another resource of the claim: it is a conflict, and both are kept', async () => {
+    const other = { id: 'other', type: 'fake/queue', name: 'box-1', spec: { fifo: true } };
+    await put(story, composed(other, main({ name: 'box', spec: { fifo: '${claim.spec.fifo}' } })), classWith('line', { swap: 'Automatic' }));
+    story.isAutomatic = true;
+    await ask(story);
+    expect(synced(await ask(story, { fifo: true }))).toBe('Conflict');
+    expect(names()).toEqual(['box', 'box-1.fifo']);
+    await write(story);
+    await isFine(['box', 'box-1.fifo']);
   });
 });
