@@ -40,7 +40,10 @@ export function stepFor(input: PlanInput, match: Matched, ready: ReadonlyMap<str
       old => `${old.type} ${old.name} in ${old.scope} would be replaced by ${name} in ${scope}`,
       identityKey(match.entry),
     );
-    if (refusal !== undefined) return match.kind === 'new' ? refusal : together(refusal, waiting(staying(input, match.entry), match.entry.id, ''));
+    if (refusal !== undefined) {
+      const serving = { ...refusal, entries: others.map(old => asSeen(input, wanted, old)) };
+      return match.kind === 'new' ? serving : together(serving, waiting(staying(input, match.entry), match.entry.id, ''));
+    }
   }
   const entry = current(input, match, others);
   const moved: Action[] = match.kind === 'entry' && match.moved ? [{ kind: 'move', entry: match.entry, to: { id: entry.id, config: entry.config } }] : [];
@@ -63,6 +66,14 @@ function current(input: PlanInput, match: Matched, others: readonly OwnedEntry[]
   const incarnation = Math.max(match.entry.incarnation, ...others.map(entry => entry.incarnation + 1));
   const entry = isLeaving(match.entry) ? staying(input, match.entry) : match.entry;
   return { ...entry, id, config, dependsOn, incarnation };
+}
+
+/** Whether what goes on serving until somebody decides can still be used. */
+function asSeen({ observed }: PlanInput, { desired }: Wanted, entry: OwnedEntry): OwnedEntry {
+  const seen = observed.get(identityKey(entry));
+  if (entry.phase !== 'Present' || seen === undefined || seen.kind === 'unknown') return entry;
+  if (seen.kind === 'absent') return { ...entry, ready: false, message: `${entry.type} ${entry.name} is not there` };
+  return { ...entry, ready: seen.readiness.ready && desired.notReady === '', message: seen.readiness.ready ? desired.notReady : seen.readiness.message };
 }
 
 /** Undefined when all of them may go; else all stay as they are, and it is said why. */
@@ -322,7 +333,7 @@ function isContested(input: PlanInput, id: string, change: Change): boolean {
 function replaceStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, seen: Seen, fixed: readonly Change[]): Step {
   const fields = fixed.map(change => change.path).join(', ');
   const thing = `${entry.type} ${entry.name}`;
-  const kept: OwnedEntry = { ...entry, phase: 'Present', ready: seen.readiness.ready };
+  const kept: OwnedEntry = { ...entry, phase: 'Present', ready: seen.readiness.ready && wanted.desired.notReady === '' };
   if (entry.origin === 'Adopted' || judge(wanted.type, seen, ownerFor(input, entry.id)) === 'predecessor')
     return blocked(entry, new EngineError('Conflict', `${entry.id}: ${thing} exists with another ${fields}, which cannot change`));
   if (seen.unread.length > 0) return { entries: [entry], actions: [], look: [entry] };

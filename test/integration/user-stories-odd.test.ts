@@ -174,6 +174,22 @@ describe('a newer revision', () => {
   });
 });
 
+describe('while a change that was taken back waits for approval', () => {
+  test('what serves until then is looked at: the claim is not ready once it cannot be used', async () => {
+    await put(story, classWith('line', { graceSeconds: 3_600 }));
+    await ask(story);
+    await ask(story, { fifo: true });
+    await approve(story);
+    await look(story, 4);
+    await ask(story);
+    expect([ready(await rest(story)), synced(await rest(story))]).toEqual(['True', 'SwapPending']);
+    thing('dev_one_1.fifo')!.deletingMs = Date.now() + 100_000_000;
+    expect(ready(await rest(story))).toBe('False');
+    thing('dev_one_1.fifo')!.deletingMs = undefined;
+    expect(ready(await rest(story))).toBe('True');
+  });
+});
+
 describe('a composition of an odd make', () => {
   const composed = (...resources: JsonObject[]): JsonObject => ({ ...line(), spec: { ...(line()['spec'] as JsonObject), resources } });
   const main = (more: JsonObject = {}): JsonObject => ({ id: 'main', main: true, type: 'fake/queue', spec: {}, ...more });
