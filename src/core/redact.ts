@@ -6,6 +6,8 @@ import type { ClaimStatus, Json, JsonObject } from './types.ts';
 /** Shorter values stand in too many innocent words to be taken out of a text: they are not secrets worth the name. */
 const SHORTEST = 8;
 const MASK = '•••';
+/** Also of a mask that was cut. */
+const MASKED = '•';
 /** Names of settings that hold secrets, whatever the provider. */
 const SECRET_NAME = /secret|password|token/i;
 
@@ -13,6 +15,11 @@ const SECRET_NAME = /secret|password|token/i;
 export function redact(text: string, values: readonly string[]): string {
   const worth = values.filter(value => value.length >= SHORTEST).sort((a, b) => b.length - a.length);
   return worth.reduce((clean, value) => clean.replaceAll(value, MASK), text);
+}
+
+/** True when a secret was taken out of the value, so that it cannot be compared any more. */
+export function isRedacted(value: Json | undefined): boolean {
+  return value !== undefined && JSON.stringify(value).includes(MASKED);
 }
 
 /** A status whose messages and drift values hold none of the values and are not too long; names, outputs and hashes stay as they are. */

@@ -3,6 +3,7 @@ import { boundedValue } from './bounds.ts';
 import { equal } from './digest.ts';
 import { EngineError, isError, sentence } from './errors.ts';
 import { identityKey, isLeaving, isOwned } from './match.ts';
+import { isRedacted } from './redact.ts';
 import type {
   Action,
   Change,
@@ -341,9 +342,11 @@ function driftRows(input: ReportInput): DriftRow[] {
   return [...fresh, ...history].slice(0, STATUS_ROWS);
 }
 
-/** By what a status keeps of the values. */
+/** By what a status keeps of the values; one that held a secret is not told from another. */
 const sameDrift = (a: DriftRow, b: DriftRow): boolean =>
-  a.resource === b.resource && a.path === b.path && equal(boundedValue(a.observed), boundedValue(b.observed));
+  a.resource === b.resource &&
+  a.path === b.path &&
+  (isRedacted(a.observed) || isRedacted(b.observed) || equal(boundedValue(a.observed), boundedValue(b.observed)));
 
 /** A row of a thing that could not be read this time stands until a look says otherwise. */
 function isStillUnknown(input: ReportInput, row: DriftRow): boolean {

@@ -174,6 +174,18 @@ describe('a newer revision', () => {
   });
 });
 
+test('drift to a value that holds a secret of the claim is one piece of news, not one at each look', async () => {
+  const { spec } = line() as { spec: JsonObject & { resources: JsonObject[] } };
+  const memo = { id: 'memo', type: 'fake/note', spec: { body: 'x' } };
+  const composition = { ...line(), spec: { ...spec, resources: [...spec.resources, memo] } };
+  await put(story, composition, classWith('line', { drift: 'Report' }));
+  await ask(story);
+  thing('dev_one_memo')!.spec = { ...thing('dev_one_memo')!.spec, body: `see ${thing('dev_one_memo')!.token}` };
+  const [row] = (await look(story, 2)).drift;
+  expect(row).toMatchObject({ resource: 'memo', path: 'body', observed: 'see •••' });
+  expect((await look(story, 3)).drift).toEqual([row]);
+});
+
 describe('while a change that was taken back waits for approval', () => {
   test('what serves until then is looked at: the claim is not ready once it cannot be used', async () => {
     await put(story, classWith('line', { graceSeconds: 3_600 }));
