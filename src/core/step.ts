@@ -310,7 +310,8 @@ function problems(entry: OwnedEntry, contested: readonly Change[], found: Diff):
 function notDone(input: PlanInput, entry: OwnedEntry, desired: Wanted['desired'], found: Diff): EngineError[] {
   if (entry.origin === 'Observed') return [];
   const thing = `${entry.type} ${entry.name}`;
-  const unsent = input.lifecycle.management === 'Full' ? [] : found.changes.filter(change => change.cause === 'changed').map(change => change.path);
+  const isMeant = (change: Change): boolean => change.cause === 'changed' || input.lifecycle.drift === 'Correct';
+  const unsent = input.lifecycle.management === 'Full' ? [] : found.changes.filter(isMeant).map(change => change.path);
   const adopt = desired.id === desired.template ? input.lifecycle.adopt[desired.template] : undefined;
   return [
     ...(unsent.length === 0 ? [] : [observeOnly(entry, `${[...unsent].sort().join(', ')} of ${thing} would change`)]),
