@@ -152,7 +152,9 @@ export async function runTurns(pass: Pass, served: Served | undefined): Promise<
   let inventory = pass.claim.status.resources;
   for (let turn = 0; ; turn += 1) {
     const { plan, rendering } = await planTurn(pass, served, links, inventory);
-    const isFurther = plan.actions.some(action => action.kind !== 'keep') && !equal(phases(inventory), phases(plan.inventory));
+    // A successor is made in the pass that records it: what stands under its name later is then not taken for what a call of ours left.
+    const isMore = plan.actions.some(action => action.kind !== 'keep') || plan.inventory.length > inventory.length;
+    const isFurther = isMore && !equal(phases(inventory), phases(plan.inventory));
     inventory = plan.inventory;
     const acting = plan.actions.filter(isActing);
     if (acting.length === 0 && isFurther && turn < MAX_TURNS) continue;

@@ -120,6 +120,29 @@ describe('ObserveOnly, on a claim whose queue was never made', () => {
   });
 });
 
+test('drift that is not put back under ObserveOnly is not said to be applied', async () => {
+  await ask(story, { lifecycle: { management: 'ObserveOnly' } });
+  await ask(story);
+  await ask(story, { lifecycle: { management: 'ObserveOnly' } });
+  thing('dev_one')!.spec = { ...thing('dev_one')!.spec, visibilityTimeoutSeconds: 77 };
+  story.engine.clock.skip(60_000);
+  const status = await rest(story);
+  expect([ready(status), synced(status)]).toEqual(['True', 'ObserveOnly']);
+  expect(status.drift).toEqual([expect.objectContaining({ path: 'visibilityTimeoutSeconds', observed: 77 })]);
+});
+
+test('a stranger who takes the name of a successor right after that was recorded keeps his thing', async () => {
+  await ask(story);
+  await ask(story, { fifo: true });
+  await approve(story);
+  await look(story);
+  if (thing('dev_one_1.fifo') === undefined) stranger('dev_one_1.fifo');
+  await look(story, 3);
+  await ask(story);
+  await approve(story);
+  await rest(story);
+});
+
 describe('a newer revision', () => {
   const replacing = (): JsonObject => line({ extra: true, more: { fifo: true } });
 
