@@ -88,7 +88,10 @@ const together = (one: Step, two: Step): Step => ({ ...one, entries: [...one.ent
 function observedStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
   const observed = input.observed.get(identityKey(entry));
   if (observed === undefined) return { entries: [entry], actions: [], look: [entry] };
-  if (observed.kind === 'unknown') return { entries: [entry], actions: [{ kind: 'blocked', entry, error: observed.error, read: true }] };
+  if (observed.kind === 'unknown') {
+    const noted = notBegun(input, entry);
+    return { entries: [noted], actions: [{ kind: 'blocked', entry: noted, error: observed.error, read: true }] };
+  }
   if (observed.kind === 'absent') return absentStep(input, wanted, entry, ready);
   return presentStep(input, wanted, entry, observed);
 }
@@ -122,9 +125,9 @@ function lostStep(input: PlanInput, wanted: Wanted, entry: OwnedEntry, ready: Re
 function createStep(input: PlanInput, { desired }: Wanted, entry: OwnedEntry, ready: ReadonlyMap<string, boolean>): Step {
   if (input.lifecycle.management === 'ObserveOnly') return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} is not there`));
   const [pending] = desired.pending;
-  if (pending !== undefined) return waiting(notBegun(entry, !input.recorded.has(identityKey(entry))), pending.on, pending.message);
+  if (pending !== undefined) return waiting(notBegun(input, entry), pending.on, pending.message);
   const unready = desired.dependsOn.find(id => ready.get(id) === false);
-  if (unready !== undefined) return waiting(notBegun(entry, !input.recorded.has(identityKey(entry))), unready, `waits for ${unready}`);
+  if (unready !== undefined) return waiting(notBegun(input, entry), unready, `waits for ${unready}`);
   if (input.tried.has(`create ${identityKey(entry)}`)) return waiting(entry, entry.id, 'asked for, not visible yet');
   const again = entry.phase !== 'Intended';
   const { changedAt: _, missing: __, sent: ___, ...rest } = entry;
@@ -136,8 +139,9 @@ function createStep(input: PlanInput, { desired }: Wanted, entry: OwnedEntry, re
 }
 
 /** Planned in this very pass and not called for yet; of one that was on record before, an earlier call may have been lost. */
-function notBegun(entry: OwnedEntry, isNew: boolean): OwnedEntry {
-  return isNew && entry.phase === 'Intended' ? { ...entry, unmade: true } : entry;
+function notBegun({ recorded, tried }: PlanInput, entry: OwnedEntry): OwnedEntry {
+  const key = identityKey(entry);
+  return entry.phase === 'Intended' && !recorded.has(key) && !tried.has(`create ${key}`) ? { ...entry, unmade: true } : entry;
 }
 
 // ── there ──

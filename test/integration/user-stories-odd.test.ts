@@ -143,6 +143,18 @@ test('a stranger who takes the name of a successor right after that was recorded
   await rest(story);
 });
 
+test('a stranger who takes the name of what could not be looked at yet keeps his thing', async () => {
+  await ask(story);
+  story.blind = true;
+  await write(story, { rest: true });
+  await look(story, 2);
+  stranger('dev_one_rest');
+  story.blind = false;
+  expect(synced(await rest(story))).toBe('Conflict');
+  await write(story);
+  await isFine(['dev_one', 'dev_one_rest']);
+});
+
 describe('a newer revision', () => {
   const replacing = (): JsonObject => line({ extra: true, more: { fifo: true } });
 
