@@ -17,6 +17,8 @@ interface Cached {
 export interface Cache {
   readonly disk: Disk;
   readonly mint: Mint;
+  /** Nobody else writes. */
+  readonly locked: boolean;
   readonly watchers: Watchers;
   readonly entries: ByKind<Cached>;
   /** By path: what a write of ours is just putting there. */
@@ -56,7 +58,7 @@ function load(cache: Cache, path: string, key: ObjectKey, before: JsonObject | u
   if (read === undefined) return undefined;
   try {
     const parsed = parseObject(cache.disk, path, key, read.text);
-    const object = before === undefined ? parsed : afterForeignEdit(before, parsed, cache.mint);
+    const object = before === undefined ? parsed : afterForeignEdit(before, parsed, cache.mint, cache.locked);
     setAt(cache.entries, key, { key: plainKey(key), object, stamp: read.stamp });
     cache.problems.delete(path);
     return object;

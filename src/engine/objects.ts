@@ -234,10 +234,13 @@ function withAnnotations(before: JsonObject, old: Metadata, set: Readonly<Record
   return touched(before, { ...old, annotations }, mint);
 }
 
-/** An object that was edited behind the store's back and kept its version: it gets a new one, so that writes computed before it conflict. */
-export function afterForeignEdit(before: JsonObject, found: JsonObject, mint: Mint): JsonObject {
+/**
+ * An object that was edited behind the store's back: it gets a new version, so that writes computed before it conflict. `alone`: nobody else is there who
+ * gives versions, so that another one than before is an old one.
+ */
+export function afterForeignEdit(before: JsonObject, found: JsonObject, mint: Mint, alone: boolean): JsonObject {
   const [old, now] = [metadataOf(before), metadataOf(found)];
-  if (old.uid !== now.uid || old.resourceVersion !== now.resourceVersion || equal(before, found)) return found;
+  if (old.uid !== now.uid || (old.resourceVersion !== now.resourceVersion && !alone) || equal(before, found)) return found;
   const raised = equal(before['spec'], found['spec']) ? 0 : 1;
   return touched(found, { ...now, generation: Math.max(old.generation, now.generation) + raised }, mint);
 }

@@ -226,6 +226,20 @@ describe('what somebody else changed', () => {
     expect(await files.store.get(orders)).toBeUndefined();
   });
 
+  test('is another state each time, also when it is edited twice before anything is written', async () => {
+    const { store } = await open();
+    const first = await store.put(queueObject({ a: 1 }));
+    const seen = [first];
+    for (const a of [2, 3]) {
+      writeFileSync(claimFile(), text('claims', 'Queue', 'dev', 'orders.json').replace(`"a": ${a - 1}`, `"a": ${a}`));
+      seen.push((await store.get(orders))!);
+    }
+    expect(seen.map(object => object['spec'])).toEqual([{ a: 1 }, { a: 2 }, { a: 3 }]);
+    expect(seen.map(object => metadataOf(object).generation)).toEqual([1, 2, 3]);
+    expect(new Set(seen.map(object => metadataOf(object).resourceVersion)).size).toBe(3);
+    expect((await failure(store.write({ kind: 'status', claim: claimOf(first), status: statusOf(1) }))).code).toBe('StoreConflict');
+  });
+
   test('is never taken for it: a read while our own file is put in place gives what was or what comes, the very same', async () => {
     const { store } = await open();
     let before = await store.put(queueObject({ a: 0 }));

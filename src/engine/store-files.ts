@@ -56,7 +56,6 @@ export interface FilesOptions {
 }
 
 interface Files extends Cache {
-  readonly locked: boolean;
   /** Per object: the last write that is under way. */
   readonly turns: Map<string, Promise<void>>;
   /** Per Secret: the version its derived files were made from. */
