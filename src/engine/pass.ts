@@ -355,7 +355,8 @@ function isRecorded(stored: readonly InventoryEntry[], inventory: readonly Inven
 
 function notesOf(links: Links, inventory: readonly InventoryEntry[]): string[] {
   const notes = inventory.flatMap(entry => {
-    const fields = links.connections.get(entry.config)?.unsupported[entry.type] ?? [];
+    const unsupported = links.connections.get(entry.config)?.unsupported ?? {};
+    const fields = (Object.hasOwn(unsupported, entry.type) ? unsupported[entry.type] : undefined) ?? [];
     return fields.length === 0 ? [] : [`${entry.type} on ${entry.config} cannot do ${fields.join(', ')}`];
   });
   return [...new Set(notes)].sort();

@@ -83,6 +83,12 @@ describe('a status that somebody wrote into', () => {
     expect((await statusOf(story.engine, story.key))!.resources).toHaveLength(1);
   });
 
+  test('a type of no provider, whatever its name: it says so', async () => {
+    await ask(story);
+    await writeEntry(entry => ({ ...entry, type: 'constructor' }));
+    expect(synced(await look(story))).toBe('SwapPending');
+  });
+
   test('a digest of what is no path: the inventory is found again by marks', async () => {
     await ask(story);
     await writeEntry(entry => ({ ...entry, settled: { 'no path': 'abc' } }));
