@@ -45,6 +45,12 @@ export const limits: readonly Limit[] = [
     happens: 'ListSubscriptionsByTopic answers 500 now and then while others subscribe to the topic or leave it; it is asked again.',
     found: LOCALSTACK,
   },
+  {
+    emulator: 'localstack',
+    type: 'aws/sns-subscription',
+    happens: 'Two Subscribes for the same endpoint that come at the same moment make two subscriptions; AWS makes one.',
+    found: LOCALSTACK,
+  },
   { emulator: 'localstack', type: 'aws/s3-bucket', happens: "HeadBucket of another account's bucket answers 200.", found: LOCALSTACK },
   {
     emulator: 'localstack',

@@ -3,9 +3,11 @@ import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateTopicCommand, ListSubscriptionsCommand, ListTopicsCommand, SNSClient } from '@aws-sdk/client-sns';
 import { CreateQueueCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { vi } from 'vitest';
 import type { JsonObject, Naming, ResourceType } from '../../src/core/types.ts';
 import { account } from '../parts/emulators.ts';
-import type { Act, RuleHandle } from '../parts/proxy/rules.ts';
+import type { Call, CallFilter } from '../parts/proxy/call.ts';
+import type { Act } from '../parts/proxy/rules.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import type { Fault, Faults, Ground } from './subject.ts';
 
@@ -118,25 +120,44 @@ const MISSING: Readonly<Record<string, [number, string]>> = {
   dynamodb: [400, 'ResourceNotFoundException'],
 };
 
-function actOf(fault: Fault, service: string): Act {
+function actOf(fault: Exclude<Fault, 'hang'>, service: string): Act {
   const respond = ([status, code]: [number, string]): Act => ({ kind: 'respond', status, code, message: `${code}: request ${account()}` });
   if (fault === 'credentials') return respond(REFUSED[service]!);
   if (fault === 'not-found') return respond(MISSING[service]!);
   if (fault === 'throttled') return { kind: 'throttle' };
-  return fault === 'hang' ? { kind: 'hold' } : { kind: 'failAfterWork', status: 503 };
+  return { kind: 'failAfterWork', status: 503 };
+}
+
+/** A call that has no answer yet. */
+interface Held {
+  readonly call: Call;
+  readonly go: () => void;
+}
+
+/** Calls get no answer. Freed, they reach the emulator after all, one after the other: LocalStack makes two of two Subscribes that come at once. */
+function holdUp(proxy: AwsProxy, which: { readonly match: CallFilter; readonly times?: number }, held: Held[]): () => Promise<void> {
+  const first = held.length;
+  const before = (call: Call): Promise<void> => new Promise(go => held.push({ call, go }));
+  const rule = proxy.addRule({ ...which, do: { kind: 'onCall', before } });
+  return async () => {
+    rule.remove();
+    for (const { call, go } of held.slice(first)) {
+      go();
+      await vi.waitUntil(() => call.endedAt !== undefined, { timeout: 60_000, interval: 5 });
+    }
+  };
 }
 
 function faultsOf(proxy: AwsProxy, service: string): Faults {
-  const hanging: RuleHandle[] = [];
+  const held: Held[] = [];
   return {
     calls: () => proxy.calls.map(call => ({ name: call.operation, writes: call.mutating })),
     inject: (fault, { writes, times }) => {
       const match = { service, mutating: writes };
-      const rule = proxy.addRule({ match, do: actOf(fault, service), ...(times === undefined ? {} : { times }) });
-      if (fault === 'hang') hanging.push(rule);
-      return rule.remove;
+      const some = times === undefined ? {} : { times };
+      return fault === 'hang' ? holdUp(proxy, { match, ...some }, held) : proxy.addRule({ match, do: actOf(fault, service), ...some }).remove;
     },
-    hung: () => hanging.reduce((sum, rule) => sum + rule.hits(), 0),
+    hung: () => held.length,
     onWrite: hook => {
       const removers = [
         proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),

@@ -67,7 +67,7 @@ async function failsToCreate(bench: Bench, fault: Fault): Promise<void> {
   if (fault === 'failed-after') await pass(bench.test, TRIAL);
   else await tells(bench, fault);
   keepsSecret(bench);
-  free();
+  await free();
   calm(bench);
   const { status } = await rest(bench);
   expect(condition(status, 'Ready')?.status, told(status)).toBe('True');
@@ -86,7 +86,7 @@ async function failsToUpdate(bench: Bench, fault: Fault): Promise<void> {
   if (fault !== 'failed-after') expect(EXPECTED[fault], told(told1)).toContain(condition(told1, 'Synced')?.reason);
   expect(condition(told1, 'Ready')?.status, 'it still works').toBe('True');
   keepsSecret(bench);
-  free();
+  await free();
   calm(bench);
   const { status } = await rest(bench);
   expect(condition(status, 'Synced')?.status, told(status)).toBe('True');
@@ -105,7 +105,7 @@ async function failsToDelete(bench: Bench, fault: Fault): Promise<void> {
     expect(await bench.ground.list()).toHaveLength(1);
   }
   keepsSecret(bench);
-  free();
+  await free();
   calm(bench);
   await rest(bench);
   expect([await bench.ground.list(), await bench.test.store.get(TRIAL)]).toEqual([[], undefined]);
@@ -125,7 +125,7 @@ async function failsToLook(bench: Bench, fault: Fault): Promise<void> {
   await bench.test.store.remove(TRIAL);
   await pass(bench.test, TRIAL);
   expect(await bench.test.store.get(TRIAL), 'the claim waits').toBeDefined();
-  free();
+  await free();
   expect(await bench.ground.list()).toEqual([name]);
   calm(bench);
   await unmake(bench);
@@ -136,7 +136,7 @@ async function missesAnother(bench: Bench): Promise<void> {
   const free = bench.ground.faults.inject('not-found', { writes: true, times: 1 });
   await declare(bench, baseOf(bench));
   await pass(bench.test, TRIAL);
-  free();
+  await free();
   const { status } = await rest(bench);
   expect(condition(status, 'Ready')?.status, told(status)).toBe('True');
   expect(await bench.ground.list()).toEqual([(await entryOf(bench)).name]);

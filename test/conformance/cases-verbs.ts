@@ -162,7 +162,7 @@ async function aborts(subject: Subject, hand: Hand, ground: Ground, base: JsonOb
     ending.abort();
   }, 150);
   const error = await hanging;
-  free();
+  await free();
   expect(['Aborted', 'Timeout']).toContain(codeOf(hand, error));
   // What would end it else takes 20 s.
   expect(performance.now() - abortedMs).toBeLessThan(15_000);
@@ -192,7 +192,7 @@ async function cutOff(subject: Subject, hand: Hand, ground: Ground): Promise<voi
   await hand.type.create(hand.context(), name, canonicalOf(hand, spec, STRANGER)).catch((error: unknown) => {
     expect(['ServiceError', 'Timeout', 'Unreachable']).toContain(codeOf(hand, error));
   });
-  free();
+  await free();
   const seen = await bring(hand, name, spec);
   expect(differences(hand, spec, STRANGER, seen)).toEqual([]);
   expect(await ground.list()).toEqual([name]);

@@ -50,8 +50,8 @@ export type Fault = 'credentials' | 'throttled' | 'hang' | 'failed-after' | 'not
 export interface Faults {
   /** Calls since the ground was opened. */
   calls(): readonly Seen[];
-  /** The next calls of that sort fail so; all of them without `times`. Returns what takes the fault away. */
-  inject(fault: Fault, which: { readonly writes: boolean; readonly times?: number }): () => void;
+  /** The next calls of that sort fail so; all of them without `times`. Returns what takes the fault away, and waits for calls that it held up. */
+  inject(fault: Fault, which: { readonly writes: boolean; readonly times?: number }): () => void | Promise<void>;
   /** How many calls have been left without an answer so far. */
   hung(): number;
   /** Awaited before a writing call is worked on, and after, before its answer is given. Returns what takes it away. */
