@@ -49,9 +49,9 @@ export function otherReadings({ source }: ParsedObject): InputWarning[] {
 function messageOf({ source = '', value }: Scalar): string | undefined {
   const old = oldReading(source);
   if (old === undefined || old === value) return undefined;
-  const [here, todo] =
+  const [here, advice] =
     typeof value === 'string'
       ? ['a text', `quote it, or write ${String(old)}`]
       : [String(value), `write ${String(value)} or ${String(old)}, whichever is meant`];
-  return `\`${source}\` is ${here} here and ${String(old)} for kubectl, which reads YAML 1.1; ${todo}`;
+  return `\`${source}\` is ${here} here and ${String(old)} for kubectl, which reads YAML 1.1; ${advice}`;
 }
