@@ -8,6 +8,7 @@ import {
   ask,
   classWith,
   closeStory,
+  expectFine,
   line,
   look,
   names,
@@ -35,12 +36,7 @@ afterEach(async () => {
   expect(story.breaches).toEqual([]);
 });
 
-/** Ready and as asked, nothing left over. */
-async function isFine(things: readonly string[]): Promise<void> {
-  const status = await rest(story);
-  expect([ready(status), synced(status)], await says(story)).toEqual(['True', 'True']);
-  expect(names()).toEqual(things);
-}
+const isFine = (things: readonly string[]): Promise<void> => expectFine(story, things);
 
 /** Somebody writes into the first entry of the status. */
 async function writeEntry(change: (entry: JsonObject) => JsonObject): Promise<void> {

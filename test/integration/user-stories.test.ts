@@ -12,6 +12,7 @@ import {
   classWith,
   closeStory,
   configTo,
+  expectFine,
   line,
   look,
   loseStatus,
@@ -41,12 +42,7 @@ afterEach(async () => {
   expect(story.breaches).toEqual([]);
 });
 
-/** Ready and as asked, nothing left over. */
-async function isFine(things: readonly string[]): Promise<void> {
-  const status = await rest(story);
-  expect([ready(status), synced(status)], await says(story)).toEqual(['True', 'True']);
-  expect(names()).toEqual(things);
-}
+const isFine = (things: readonly string[]): Promise<void> => expectFine(story, things);
 
 /** Deleted, and nothing is left but what is named. */
 async function goes(left: readonly string[] = []): Promise<void> {

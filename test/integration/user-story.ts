@@ -1,4 +1,5 @@
 /** The ground of the user stories: one claim on the fake provider, everything people do to it as one word each, and a watch on what must never happen. */
+import { expect } from 'vitest';
 import { fake } from '../../providers/fake/index.ts';
 import { endWorld, removeThing, type Thing, thingsOf, type WorldCall, world } from '../../providers/fake/world.ts';
 import type { ClaimKey, ClaimStatus, JsonObject, StringMap } from '../../src/core/types.ts';
@@ -277,4 +278,11 @@ async function watch(story: Story, call: WorldCall): Promise<void> {
   const holds = found?.type === 'fake/queue' || found?.type === 'fake/store';
   if (deletionTimestamp === undefined && holds && !story.isAutomatic && story.used.has(call.name) && !story.agreed.has(call.name))
     breaches.push(`${what}, which nobody agreed to`);
+}
+
+/** Ready and as asked, nothing left over but these things. */
+export async function expectFine(story: Story, things: readonly string[]): Promise<void> {
+  const status = await rest(story);
+  expect([ready(status), synced(status)], await says(story)).toEqual(['True', 'True']);
+  expect(names()).toEqual(things);
 }
