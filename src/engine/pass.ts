@@ -370,7 +370,9 @@ function memoryOf({ memory, clock }: Engine, claim: Claim): Memory {
 function remember({ engine, claim, quietSince, lastTries }: Pass, plan: Plan): number {
   const before = memoryOf(engine, claim);
   const failed = plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
-  const isIntended = new Set(plan.inventory.filter(isOwned).flatMap(entry => (entry.phase === 'Intended' ? [identityKey(entry)] : [])));
+  // What a call made is on record as made only when this pass is reported, which may fail.
+  const open = [...claim.status.resources, ...plan.inventory].filter(isOwned).filter(entry => entry.phase === 'Intended');
+  const isIntended = new Set(open.map(identityKey));
   const tries = lastTries.size === 0 ? lastTries : new Map([...lastTries].filter(([key]) => isIntended.has(key)));
   const after = { passes: before.passes + 1, failedReads: failed ? before.failedReads + 1 : 0, quietSince, lastTries: tries };
   engine.memory.set(keyText(claim), after);

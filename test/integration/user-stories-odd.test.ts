@@ -1,8 +1,9 @@
 /** Stories of what happens seldom: things made anew under our name, looks that fail at the wrong moment, statuses nobody should have written. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { world } from '../../providers/fake/world.ts';
+import { EngineError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/types.ts';
-import { statusOf } from '../support.ts';
+import { pass, statusOf } from '../support.ts';
 import {
   approve,
   ask,
@@ -285,4 +286,31 @@ describe('a composition of an odd make', () => {
     await write(story);
     await isFine(['box', 'box-1.fifo']);
   });
+});
+
+test('what was made at last, and could not be reported, is waited for when the claim goes: it may show late', async () => {
+  const { engine, key } = story;
+  const place = world(STORIES);
+  await put(story, line({ more: { behaviour: { visibleAfterMs: 3_000 } } }));
+  place.before = call => {
+    if (call.verb === 'create') throw Object.assign(new Error('busy'), { code: 'Throttled' });
+  };
+  await write(story);
+  await look(story, 2);
+  engine.clock.skip(60_000);
+  place.before = undefined;
+  const { store } = engine.engine;
+  const { write: put1 } = store;
+  const failing: typeof put1 = async given => {
+    const isReport = given.kind === 'status' && given.status.resources.some(entry => entry.phase === 'Created');
+    if (isReport) throw new EngineError('StoreUnavailable', 'not now');
+    return await put1(given);
+  };
+  Object.assign(store, { write: failing });
+  await pass(engine, key).catch(() => undefined);
+  Object.assign(store, { write: put1 });
+  expect(place.calls.some(call => call.verb === 'create')).toBe(true);
+  expect(await remove(story), await says(story)).toBeUndefined();
+  engine.clock.skip(10_000);
+  expect(names()).toEqual([]);
 });
