@@ -23,6 +23,11 @@ export function plan(input: PlanInput): Plan {
   return planOnce(input, approved);
 }
 
+/** False while something could not be read, or done, for a moment: then the plan does not say all. */
+export function isWhole({ actions }: Plan): boolean {
+  return !actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
+}
+
 function planOnce(input: PlanInput, inventory: readonly InventoryEntry[]): Plan {
   const whole = { ...input, inventory };
   const steps = input.rendering === undefined ? removeSteps(whole, inventory) : livingSteps(whole, input.rendering);

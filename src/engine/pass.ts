@@ -4,7 +4,7 @@ import { EngineError } from '../core/errors.ts';
 import { fold } from '../core/fold.ts';
 import { identityKey, isLeaving, isOwned, type Setting } from '../core/match.ts';
 import { parseClaim } from '../core/parse.ts';
-import { plan as makePlan } from '../core/plan.ts';
+import { isWhole, plan as makePlan } from '../core/plan.ts';
 import { redactStatus, secretsIn } from '../core/redact.ts';
 import { render, renderText } from '../core/render.ts';
 import { withDefaults } from '../core/schema.ts';
@@ -369,12 +369,11 @@ function memoryOf({ memory, clock }: Engine, claim: Claim): Memory {
 /** Counts the pass, and how often in a row something could not be read. */
 function remember({ engine, claim, quietSince, lastTries }: Pass, plan: Plan): number {
   const before = memoryOf(engine, claim);
-  const failed = plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
   // What a call made is on record as made only when this pass is reported, which may fail.
   const open = [...claim.status.resources, ...plan.inventory].filter(isOwned).filter(entry => entry.phase === 'Intended');
   const isIntended = new Set(open.map(identityKey));
   const tries = lastTries.size === 0 ? lastTries : new Map([...lastTries].filter(([key]) => isIntended.has(key)));
-  const after = { passes: before.passes + 1, failedReads: failed ? before.failedReads + 1 : 0, quietSince, lastTries: tries };
+  const after = { passes: before.passes + 1, failedReads: isWhole(plan) ? 0 : before.failedReads + 1, quietSince, lastTries: tries };
   engine.memory.set(keyText(claim), after);
   return after.failedReads;
 }

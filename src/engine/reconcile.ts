@@ -1,5 +1,4 @@
 /** One reconcile: the ten steps of src/README.md for one claim. */
-
 import { boundedStatus } from '../core/bounds.ts';
 import { isCondition } from '../core/conditions.ts';
 import { equal } from '../core/digest.ts';
@@ -7,6 +6,7 @@ import { EngineError, isError } from '../core/errors.ts';
 import { identityKey, isLeaving, isOwned } from '../core/match.ts';
 import { parseClaim } from '../core/parse.ts';
 import { emptyStatus, parseStatus } from '../core/parse-status.ts';
+import { isWhole } from '../core/plan.ts';
 import { redactStatus } from '../core/redact.ts';
 import { isWorking, type ReportInput, report, retire, type Schedule, takenIntoUse } from '../core/report.ts';
 import type { Action, Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
@@ -244,8 +244,7 @@ async function takeBackVerbs(pass: Pass, swap: Swap | undefined, status: ClaimSt
 /** True when an approval was obeyed, or is for another plan than the one that waits now. While something cannot be read no plan is whole. */
 function isOver(approved: string, swap: Swap | undefined, status: ClaimStatus, plan: Plan | undefined): boolean {
   if (status.resources.some(entry => isOwned(entry) && entry.approved === approved)) return true;
-  const isWhole = plan !== undefined && !plan.actions.some(action => action.kind === 'blocked' && (action.read === true || action.error.retry === 'retryable'));
-  return isWhole && swap?.hash !== approved;
+  return plan !== undefined && isWhole(plan) && swap?.hash !== approved;
 }
 
 /** A claim that cannot even be read gets its conditions from the raw object; nothing is touched. */
