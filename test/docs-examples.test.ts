@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { providers } from '../providers/index.ts';
 import { compile } from '../src/core/composition.ts';
+import { NO_ENVIRONMENT } from '../src/core/environment.ts';
 import { parseClaim, parseComposition, parseDefinition } from '../src/core/parse.ts';
 import { render } from '../src/core/render.ts';
 import type { JsonObject, ResourceType } from '../src/core/types.ts';
@@ -21,7 +22,7 @@ const settings = { state: { name: 'orders-settings', namespace: 'shop', uid: 'u'
 
 test.each(readdirSync(EXAMPLES).filter(name => name.endsWith('.yaml')))('%s renders', name => {
   const compiled = compile(parseComposition(load('docs', 'examples', name)), [definition], types);
-  const scope = { claim, class: 'dev', parameters: {}, references: {} };
+  const scope = { claim, class: 'dev', parameters: {}, environment: NO_ENVIRONMENT, references: {} };
   const configs = { aws: 'aws', kubernetes: 'cluster' };
   const states = [{}, { queue }, { queue, settings }].map(resources => {
     const rendering = render(compiled, { ...scope, resources }, configs);

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { types as awsTypes } from '../providers/aws/index.ts';
 import { fake } from '../providers/fake/index.ts';
 import { compile } from '../src/core/composition.ts';
+import { NO_ENVIRONMENT } from '../src/core/environment.ts';
 import { objectProblems, parseClaim, parseClass, parseComposition, parseConfig, parseDefinition } from '../src/core/parse.ts';
 import { referralsOf, render } from '../src/core/render.ts';
 import { checkValue, withDefaults } from '../src/core/schema.ts';
@@ -43,7 +44,7 @@ function referred(definition: ClaimDefinition, kind: string, name: string, item:
 }
 
 function scopeFor(claim: Claim, compiled: ReturnType<typeof compile>, parameters: JsonObject, isThere: boolean): RenderScope {
-  const base = { claim, class: 'aws', parameters };
+  const base = { claim, class: 'aws', parameters, environment: NO_ENVIRONMENT };
   const referrals = referralsOf(compiled, base);
   const references = Object.fromEntries(
     compiled.references.map(({ id, claim: kind, forEach }) => {
@@ -80,7 +81,7 @@ test.each(variants)('%s/%s renders its example', (folder, name) => {
   const claim = parseClaim(load(folder, 'example.yaml'), definition);
   const classes = inFolder('classes').map(file => parseClass(load('classes', file)));
   const serving = classes.find(({ implementations }) => implementations.some(item => item.composition === compiled.name))!;
-  const { parameters } = select({ ...claim, lifecycle: {} }, classes, serving.name);
+  const { parameters } = select({ ...claim, lifecycle: {} }, classes, { class: serving.name, environment: NO_ENVIRONMENT });
   const states = [false, true].map(isThere => render(compiled, scopeFor({ ...claim, namespace: 'shop' }, compiled, parameters, isThere), CONFIGS));
   for (const { id, type, value } of states[1]!.resources) {
     const schema = types.get(type)!.spec;

@@ -1,10 +1,12 @@
 /** `plinth explain`: why a claim is provided the way it is. Reads the state folder, or the cluster, and nothing else. */
+import { NO_ENVIRONMENT } from '../core/environment.ts';
 import { EngineError, isError } from '../core/errors.ts';
 import { parseClaim } from '../core/parse.ts';
 import { effectiveLifecycle, select } from '../core/selection.ts';
-import type { Claim, EnvironmentClass, JsonObject, Selection } from '../core/types.ts';
+import type { Claim, EnvironmentClass, JsonObject, Place, Selection } from '../core/types.ts';
 import { loadClasses, loadDefinition } from '../engine/catalogue.ts';
-import { keyOf, metadataOf } from '../engine/objects.ts';
+import { keyOf } from '../engine/objects.ts';
+import { placeOf } from '../engine/place.ts';
 import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
 import { findClaim, parseClaimName } from './names.ts';
@@ -22,28 +24,26 @@ export async function runExplain(context: Context, text: string): Promise<ExitCo
     if (definition === undefined) throw new EngineError('NoDefinition', `no ClaimDefinition makes the kind ${String(object['kind'])}`);
     const claim = parseClaim(object, definition);
     const classes = await loadClasses(home.store);
-    const label = await labelOf(home, claim);
-    await explain(home, claim, object, classes, label);
+    await explain(home, claim, object, classes, await standingOf(home, claim));
     return 0;
   } finally {
     await home.close();
   }
 }
 
-/** Who may not read namespaces is told by what the claim was served with. */
-async function labelOf({ store }: Home, { namespace, status }: Claim): Promise<string | undefined> {
+/** Who may not read namespaces or Environments is told by what the claim was served with. */
+async function standingOf({ store }: Home, claim: Claim): Promise<Place> {
   try {
-    const object = await store.get({ kind: 'Namespace', namespace: '', name: namespace });
-    return object === undefined ? undefined : metadataOf(object).labels?.['plinth.dev/class'];
+    return await placeOf(store, claim);
   } catch (error) {
     if (!isError(error, 'AccessDenied')) throw error;
-    return status.class === '' ? undefined : status.class;
+    return { class: claim.status.class === '' ? undefined : claim.status.class, environment: NO_ENVIRONMENT };
   }
 }
 
-async function explain({ context }: Home, claim: Claim, object: JsonObject, classes: readonly EnvironmentClass[], label: string | undefined): Promise<void> {
+async function explain({ context }: Home, claim: Claim, object: JsonObject, classes: readonly EnvironmentClass[], place: Place): Promise<void> {
   const { out } = context;
-  const selection = choose(claim, classes, label);
+  const selection = choose(claim, classes, place);
   const { kind, name, namespace } = keyOf(object);
   const data = {
     kind,
@@ -61,17 +61,19 @@ async function explain({ context }: Home, claim: Claim, object: JsonObject, clas
       [
         '  class',
         selection.class,
-        classReason(selection, namespace, label, isCluster(context.globals) ? 'its label plinth.dev/class' : 'set with `up --class`'),
+        classReason(selection, namespace, place.class, isCluster(context.globals) ? 'its label plinth.dev/class' : 'set with `up --class`'),
       ],
       [
         '  composition',
         selection.composition,
         selection.because === 'claim'
           ? 'chosen by the claim (lifecycle.composition), which the class allows'
-          : `the class ${selection.class} provides ${kind} this way`,
+          : selection.because === 'environment'
+            ? `chosen by the Environment ${place.environment.name} (overrides), which the class allows`
+            : `the class ${selection.class} provides ${kind} this way`,
       ],
       ...Object.entries(selection.configs).map(([family, config]) => [`  config for ${family}/…`, config, `the class ${selection.class} says so`]),
-      ...parameterRows(claim, selection),
+      ...parameterRows(claim, selection, place),
       ['  policy', policyText(selection), `of the class ${selection.class}`],
       ['  lifecycle', lifecycleText(claim, selection), 'the claim over its class'],
       ['  may choose', allowText(chosen), 'what the class lets its claims decide'],
@@ -79,9 +81,9 @@ async function explain({ context }: Home, claim: Claim, object: JsonObject, clas
   ]);
 }
 
-function choose(claim: Claim, classes: readonly EnvironmentClass[], label: string | undefined): Selection {
+function choose(claim: Claim, classes: readonly EnvironmentClass[], place: Place): Selection {
   try {
-    return select(claim, classes, label);
+    return select(claim, classes, place);
   } catch (error) {
     if (isError(error)) throw new EngineError(error.code, `${claim.kind}/${claim.name} cannot be provided: ${error.message}`, { hint: error.hint });
     throw error;
@@ -91,19 +93,26 @@ function choose(claim: Claim, classes: readonly EnvironmentClass[], label: strin
 const reason = ({ because }: Selection, namespace: string): string =>
   because === 'claim'
     ? 'the claim chooses it and the class allows it'
-    : because === 'class'
-      ? `namespace ${namespace} has the class`
-      : 'the class is marked default';
+    : because === 'environment'
+      ? `the Environment ${namespace} chooses it and the class allows it`
+      : because === 'class'
+        ? `namespace ${namespace} has the class`
+        : 'the class is marked default';
 
 const classReason = ({ because }: Selection, namespace: string, label: string | undefined, how: string): string =>
-  label !== undefined ? `namespace ${namespace} has it (${how})` : because === 'default class' || because === 'claim' ? 'it is marked default' : '';
+  label !== undefined ? `namespace ${namespace} has it (${how})` : because === 'class' ? '' : 'it is marked default';
 
-function parameterRows(claim: Claim, { parameters, class: className }: Selection): string[][] {
+function parameterRows(claim: Claim, { parameters, class: className }: Selection, { environment }: Place): string[][] {
   const own = claim.lifecycle.parameters ?? {};
+  const override = environment.overrides.find(item => item.claim === claim.kind)?.parameters ?? {};
   return Object.entries(parameters).map(([name, value]) => [
     `  parameter ${name}`,
     shown(value),
-    Object.hasOwn(own, name) ? 'set by the claim' : `set by the class ${className}`,
+    Object.hasOwn(own, name)
+      ? 'set by the claim'
+      : Object.hasOwn(override, name)
+        ? `set by the Environment ${environment.name}`
+        : `set by the class ${className}`,
   ]);
 }
 

@@ -1,4 +1,5 @@
 /** What configs without an endpoint reach: --endpoint, or an emulator of the project's own. */
+import { NO_ENVIRONMENT } from '../core/environment.ts';
 import { isError } from '../core/errors.ts';
 import { parseClaim, parseClass, parseConfig, parseDefinition } from '../core/parse.ts';
 import { select } from '../core/selection.ts';
@@ -67,7 +68,7 @@ export function configsOf(claims: readonly JsonObject[], objects: readonly JsonO
 }
 
 function chosenConfigs(claim: Parameters<typeof select>[0], classes: readonly EnvironmentClass[], label: string | undefined): string[] {
-  const [selection] = attempt(() => select(claim, classes, label));
+  const [selection] = attempt(() => select(claim, classes, { class: label, environment: NO_ENVIRONMENT }));
   return Object.values(selection?.configs ?? {});
 }
 

@@ -1,5 +1,6 @@
 /** What is wrong with what admins wrote, each object by itself and with what it names. Pure. */
 import { compositionProblems } from './composition.ts';
+import { ENVIRONMENT } from './environment.ts';
 import { EngineError, isError } from './errors.ts';
 import { objectProblems, parseClass, parseComposition, parseConfig } from './parse.ts';
 import { checkValue, withDefaults } from './schema.ts';
@@ -55,7 +56,7 @@ function classProblems({ name, isDefault, implementations }: EnvironmentClass, a
 }
 
 function implementationProblems(name: string, { claim, composition, configs }: Implementation, index: number, all: AdminObjects): EngineError[] {
-  const path = `spec.implementations[${index}]`;
+  const path = claim === ENVIRONMENT ? 'spec.environment' : `spec.implementations[${index}]`;
   const found = all.compositions.find(object => nameOf(object) === composition);
   const problems: EngineError[] = [];
   if (found === undefined) {

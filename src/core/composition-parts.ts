@@ -1,5 +1,5 @@
 /** Compiles the parts of a composition: references, resources, connection and outputs. */
-import { CLASS_ROOT, claimRoot, claimView, type Outline, outlineOf, RESERVED_IDS, resourceView } from './composition-roots.ts';
+import { CLASS_ROOT, claimRoot, claimView, ENVIRONMENT_ROOT, type Outline, outlineOf, PLAIN_ROOTS, RESERVED_IDS, resourceView } from './composition-roots.ts';
 import { compileData, mistake, type Piece, type Target } from './composition-target.ts';
 import { EngineError, type ErrorCode } from './errors.ts';
 import { type Compiled, type Scope, scopeOf, scopeWith } from './expression.ts';
@@ -52,6 +52,7 @@ export function startBuild(source: Composition, definitions: readonly ClaimDefin
   const roots = new Map<string, Root>([
     ['claim', claimRoot(definition)],
     ['class', CLASS_ROOT],
+    ['environment', ENVIRONMENT_ROOT],
     ['parameters', { schema: source.parameters }],
   ]);
   return { source, definition, definitions, types, outlines, needs, roots };
@@ -92,7 +93,7 @@ export function compileReference(work: Build, index: number): Part<CompiledRefer
   const definition = work.definitions.find(item => item.kind === claim);
   const kinds = work.definitions.map(item => item.kind);
   if (definition === undefined) problems.push(mistake(`${at}.claim`, `no ClaimDefinition makes the kind \`${claim}\``, suggestion(claim, kinds)));
-  const roots = new Map([...work.roots].filter(([root]) => ['claim', 'class', 'parameters'].includes(root)));
+  const roots = new Map([...work.roots].filter(([root]) => PLAIN_ROOTS.has(root)));
   const over = forEach === undefined ? undefined : compileOne(forEach, `${at}.forEach`, LIST, target(scopeOf(roots), problems, 'forEach'));
   const item = over === undefined ? undefined : itemOf(over.compiled.view).schema;
   if (forEach !== undefined) roots.set('each', { schema: item });

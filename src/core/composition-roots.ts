@@ -30,6 +30,18 @@ export function claimRoot(definition: ClaimDefinition | undefined): Root {
 /** What `class` is: the name of the EnvironmentClass. */
 export const CLASS_ROOT: Root = { schema: TEXT };
 
+/** What `environment` is: the Environment that made the namespace, or nobody's, which never sleeps. */
+export const ENVIRONMENT_ROOT: Root = {
+  schema: {
+    type: 'object',
+    required: ['name', 'asleep', 'config'],
+    properties: { name: TEXT, asleep: { type: 'boolean' }, config: { type: 'object', additionalProperties: TEXT } },
+  },
+};
+
+/** The roots that are known before anything is rendered. */
+export const PLAIN_ROOTS: ReadonlySet<string> = new Set(['claim', 'class', 'parameters', 'environment']);
+
 /** What an expression sees of a referred claim. `item`: what the reference was made from. */
 export function claimView(definition: ClaimDefinition | undefined, item: Schema | undefined): Schema {
   const outputs: Schema = definition?.outputs ?? { type: 'object', additionalProperties: true };

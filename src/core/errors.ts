@@ -66,6 +66,11 @@ export const ERRORS = {
   // ── waiting for others ──
   Paused: entry('waiting', 'The annotation plinth.dev/paused is set: nothing is looked at or touched.', 'take the annotation away to go on'),
   WaitingForReference: entry('waiting', 'A referred claim is missing or not ready.', 'create the claim, or look at it with `plinth trace`'),
+  WaitingForEnvironment: entry(
+    'waiting',
+    'There is an Environment of the name of the namespace, and it has not told yet whether it made it.',
+    'look at the Environment with `kubectl describe environment NAME`',
+  ),
   WaitingForResource: entry('waiting', 'A resource of the claim is not there or not ready yet.', 'nothing to do; `plinth trace` shows progress'),
   // ── identity and ownership ──
   Conflict: entry('terminal', 'Something of that name exists and is not ours.', 'rename the claim, remove the thing, or let the class allow to adopt it'),

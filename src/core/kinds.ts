@@ -1,5 +1,6 @@
 /** The kinds that administrators write, and the `lifecycle` block of every claim, as schemas. CRDs and the reference are made from them. */
 import { type TObject, Type } from '@sinclair/typebox';
+import { DURATION } from './duration.ts';
 
 /** apiVersion of everything Plinth knows. */
 export const API_VERSION = 'plinth.dev/v1alpha1';
@@ -94,11 +95,14 @@ export const CompositionSpec = Type.Object({
   outputs: mapOf({ type: 'string' }, 'Public outputs.', { default: {} }),
 });
 
+const Configs = mapOf({ type: 'string', minLength: 1 }, 'Family of resource types (`aws` of aws/sqs-queue) to the name of a ProviderConfig.', { default: {} });
+const Parameters = open('Parameters of the composition.', { default: {} });
+
 const Implementation = Type.Object({
   claim: text('The claim kind.'),
   composition: text('The composition that provides it.'),
-  configs: mapOf({ type: 'string', minLength: 1 }, 'Family of resource types (`aws` of aws/sqs-queue) to the name of a ProviderConfig.', { default: {} }),
-  parameters: open('Parameters of the composition.', { default: {} }),
+  configs: Configs,
+  parameters: Parameters,
 });
 
 const Policies = Type.Object(
@@ -133,10 +137,21 @@ export const EnvironmentClassSpec = Type.Object({
   implementations: Type.Array(Implementation, { default: [], maxItems: 100, description: 'How each claim kind is provided.' }),
   naming: Type.String({ default: '', description: 'Template for names, e.g. ${claim.namespace}_${claim.name}; empty for the built-in rule.' }),
   policies: Policies,
+  environment: maybe(
+    Type.Object(
+      {
+        composition: text('The composition that makes an Environment of this class.'),
+        configs: Configs,
+        parameters: Parameters,
+        ttl: maybe(text('How long an Environment lives unless it says so itself, e.g. 12h or 7d; left out: for ever.', { pattern: DURATION, maxLength: 20 })),
+      },
+      { description: 'How Environments of this class are made, and how long they live.' },
+    ),
+  ),
   allow: Type.Object(
     {
-      compositions: texts('Compositions a claim may choose itself.', { default: [] }),
-      parameters: texts('Parameters a claim may set itself.', { default: [] }),
+      compositions: texts('Compositions that a claim, or an Environment for its claims, may choose itself.', { default: [] }),
+      parameters: texts('Parameters that a claim, or an Environment for its claims, may set itself.', { default: [] }),
       adopt: Type.Array(
         Type.Object({
           type: text('Resource type.'),

@@ -137,7 +137,13 @@ test.each<[string, JsonObject, string]>([
     'spec.policies.swap: `spec.policies.swap` must be one of `Approve`, `Automatic`, `Refuse`, not "Migrate"',
   ],
   ['naming', object('EnvironmentClass', { naming: '${claim.nam}' }), 'spec.naming: `claim` has no field `nam`'],
-  ['environment block', object('EnvironmentClass', { environment: {} }), 'spec.environment: `spec.environment` is not a known field'],
+  ['environment block', object('EnvironmentClass', { environment: {} }), 'spec.environment.composition: `spec.environment.composition` is missing'],
+  ['a ttl', object('EnvironmentClass', { environment: { composition: 'e', ttl: '7 days' } }), 'spec.environment.ttl: `spec.environment.ttl`'],
+  [
+    'an Environment among the implementations',
+    object('EnvironmentClass', { implementations: [{ claim: 'Environment', composition: 'e' }] }),
+    'spec.implementations[0]: how an Environment is made stands in `spec.environment`',
+  ],
   ['config', object('ProviderConfig', { provider: 'aws', settings: { endpoint: '${clam.name}' } }), 'spec.settings.endpoint: nothing is called `clam` here'],
   [
     'credentials',
@@ -155,6 +161,7 @@ test('admin objects with their defaults', () => {
   ).toEqual({
     name: 'a',
     isDefault: true,
+    ttl: '',
     implementations: [{ claim: 'Queue', composition: 'q', configs: {}, parameters: {} }],
     policy: {
       swap: 'Automatic',
@@ -184,6 +191,12 @@ test('admin objects with their defaults', () => {
     connection: {},
     outputs: {},
   });
+});
+
+test('how Environments of a class are made is one implementation more', () => {
+  const environment = { composition: 'e', configs: { kubernetes: 'cluster' }, ttl: '7d' };
+  const made = { claim: 'Environment', composition: 'e', configs: { kubernetes: 'cluster' }, parameters: {} };
+  expect(parseClass(object('EnvironmentClass', { environment }))).toMatchObject({ ttl: '7d', implementations: [made] });
 });
 
 function undescribed(schema: Schema, path: string): string[] {

@@ -1,4 +1,5 @@
 /** Untrusted Kubernetes-shaped objects to typed values: what is wrong is an EngineError with its path, never an exception of ours. */
+import { ENVIRONMENT } from './environment.ts';
 import { EngineError, type ErrorCode } from './errors.ts';
 import { ADMIN_KINDS, ADMIN_NAMES, type AdminKind, isAdminKind, LifecycleBlock } from './kinds.ts';
 import { headOf, headProblems, isMap } from './object-head.ts';
@@ -9,7 +10,18 @@ import { checkSchema } from './schema-meta.ts';
 import { checkRules } from './schema-rules.ts';
 import type { Schema } from './schema-types.ts';
 import { suggestion } from './similar.ts';
-import type { Claim, ClaimDefinition, Composition, EnvironmentClass, Json, JsonObject, LifecycleSpec, Policy, ProviderConfig } from './types.ts';
+import type {
+  Claim,
+  ClaimDefinition,
+  Composition,
+  EnvironmentClass,
+  Implementation,
+  Json,
+  JsonObject,
+  LifecycleSpec,
+  Policy,
+  ProviderConfig,
+} from './types.ts';
 
 /** Finalizer that a claim bears while the engine has started to own anything for it. */
 export const FINALIZER = 'plinth.dev/claim';
@@ -98,7 +110,7 @@ function adminProblems(object: JsonObject, kind: AdminKind): EngineError[] {
 const MEANING: Readonly<Record<AdminKind, (spec: JsonObject, object: JsonObject) => EngineError[]>> = {
   ClaimDefinition: definitionProblems,
   Composition: spec => checkSchema(spec['parameters']!, 'spec.parameters').map(problem => errorOf(problem, 'InvalidObject')),
-  EnvironmentClass: spec => attempt(() => (spec['naming'] === '' ? undefined : compileNaming(spec['naming'] as string))),
+  EnvironmentClass: spec => [...attempt(() => (spec['naming'] === '' ? undefined : compileNaming(spec['naming'] as string))), ...misplacedProblems(spec)],
   ProviderConfig: spec => attempt(() => compileSettings(spec['settings'] as JsonObject)),
 };
 
@@ -110,6 +122,14 @@ function attempt(action: () => unknown): EngineError[] {
     if (error instanceof EngineError) return [error];
     throw error;
   }
+}
+
+/** There is one place for it, so that there is one answer. */
+function misplacedProblems({ implementations }: JsonObject): EngineError[] {
+  const index = (implementations as { claim: string }[]).findIndex(({ claim }) => claim === ENVIRONMENT);
+  if (index < 0) return [];
+  const hint = 'move it to `spec.environment`, without `claim`';
+  return [new EngineError('InvalidObject', 'how an Environment is made stands in `spec.environment`', { path: `spec.implementations[${index}]`, hint })];
 }
 
 const KEY = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
@@ -161,11 +181,21 @@ export function parseComposition(object: JsonObject): Composition {
   return { name, claim, parameters, references, resources, connection, outputs };
 }
 
+interface ClassSpec extends Pick<EnvironmentClass, 'implementations' | 'allow'> {
+  readonly policies: Omit<Policy, 'naming'>;
+  readonly naming: string;
+  readonly environment?: Omit<Implementation, 'claim'> & { readonly ttl?: string };
+}
+
 /** Throws EngineError InvalidObject, or what is wrong with the naming. */
 export function parseClass(object: JsonObject): EnvironmentClass {
   const { name, spec } = parseAdmin(object, 'EnvironmentClass');
-  const { implementations, policies, naming, allow } = spec as unknown as EnvironmentClass & { policies: Omit<Policy, 'naming'>; naming: string };
-  return { name, isDefault: spec['default'] === true, implementations, policy: { ...policies, naming }, allow };
+  const { implementations, policies, naming, allow, environment } = spec as unknown as ClassSpec;
+  const isDefault = spec['default'] === true;
+  const policy = { ...policies, naming };
+  if (environment === undefined) return { name, isDefault, implementations, ttl: '', policy, allow };
+  const { ttl = '', ...block } = environment;
+  return { name, isDefault, implementations: [...implementations, { claim: ENVIRONMENT, ...block }], ttl, policy, allow };
 }
 
 /** Throws EngineError InvalidObject, or what is wrong with an expression in the settings. The provider checks the settings themselves. */

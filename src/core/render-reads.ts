@@ -1,4 +1,5 @@
 /** Whether what an expression reads is there: known, pending or none, decided from the reads alone and never from a failed evaluation. */
+import { PLAIN_ROOTS } from './composition-roots.ts';
 import { isUnder, at as valueAt } from './paths.ts';
 import type {
   CompiledComposition,
@@ -41,7 +42,8 @@ export type Wait = Pick<Pending, 'on' | 'message'>;
 
 /** Starts with everything that is there before any resource is rendered. `parameters` with their defaults. */
 export function startProgress(compiled: CompiledComposition, scope: RenderScope, parameters: JsonObject): Progress {
-  const roots: Roots = { claim: scope.claim as unknown as JsonObject, class: scope.class, parameters };
+  const { name, asleep, config } = scope.environment;
+  const roots: Roots = { claim: scope.claim as unknown as JsonObject, class: scope.class, parameters, environment: { name, asleep, config } };
   for (const { id } of compiled.references) {
     const referred = scope.references[id];
     if (referred !== undefined) roots[id] = referred as unknown as Json;
@@ -62,7 +64,7 @@ export function standingOf({ reads }: Expression, progress: Progress): 'none' | 
 
 function standingOfRead(read: Read, progress: Progress): 'none' | Wait | undefined {
   const { root } = read;
-  if (root === 'claim' || root === 'class' || root === 'parameters') return undefined;
+  if (PLAIN_ROOTS.has(root)) return undefined;
   if (root === 'each') return standingOfEach(read, progress);
   const instances = progress.instances.get(root);
   if (instances !== undefined) return firstWait(instances, read, instanceWait);

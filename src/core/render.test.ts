@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { tries } from '../../test/tries.ts';
 import { compile } from './composition.ts';
+import { NO_ENVIRONMENT } from './environment.ts';
 import type { EngineError } from './errors.ts';
 import { compileNaming, compileSettings, fill, referralsOf, render, renderSettings, renderText } from './render.ts';
 import type { ClaimDefinition, Composition, Json, JsonObject, ReferencedClaim, Rendered, RenderScope, ResourceType, ResourceView } from './types.ts';
@@ -62,7 +63,8 @@ const view = (state: JsonObject | undefined, secret = {}): ResourceView => ({ st
 const there = (id: string): ResourceView => view({ arn: `arn:${id}`, url: `http://${id}`, count: 1 });
 function scope(spec: JsonObject = {}, more: Partial<RenderScope> = {}): RenderScope {
   const full = { fifo: false, topics: [], ...spec };
-  return { claim: { kind: 'Queue', namespace: 'dev', name: 'orders', spec: full }, class: 'c', parameters: {}, references: {}, resources: {}, ...more };
+  const claim = { kind: 'Queue', namespace: 'dev', name: 'orders', spec: full };
+  return { claim, class: 'c', parameters: {}, environment: NO_ENVIRONMENT, references: {}, resources: {}, ...more };
 }
 const topic = (name: string, more: Partial<ReferencedClaim> = {}): ReferencedClaim => ({
   kind: 'Topic',

@@ -189,7 +189,7 @@ export interface Referral {
 }
 
 /** The claims a claim refers to, per reference in order; what to load before `render`. Throws EngineError EvaluationFailed. */
-export function referralsOf(compiled: CompiledComposition, scope: Pick<RenderScope, 'claim' | 'class' | 'parameters'>): Referral[] {
+export function referralsOf(compiled: CompiledComposition, scope: Pick<RenderScope, 'claim' | 'class' | 'parameters' | 'environment'>): Referral[] {
   const parameters = parametersOf(compiled, scope.parameters);
   const progress = startProgress({ ...compiled, references: [] }, { ...scope, references: {}, resources: {} }, parameters);
   return compiled.references.flatMap(reference => referralsTo(reference, progress));

@@ -134,10 +134,31 @@ export interface Implementation {
   readonly configs: Readonly<StringMap>;
   readonly parameters: JsonObject;
 }
+/** How an Environment wants one claim kind of its namespace provided; only what the class allows. */
+export interface Override {
+  readonly claim: string;
+  readonly composition?: string;
+  readonly parameters: JsonObject;
+}
+/** What the claims of a namespace see of the Environment that made it; `name` is '' where none did. */
+export interface Environment {
+  readonly name: string;
+  readonly asleep: boolean;
+  readonly config: Readonly<StringMap>;
+  readonly overrides: readonly Override[];
+}
+/** Where a claim stands, as far as that chooses. `class`: what its namespace names; undefined: nothing. */
+export interface Place {
+  readonly class: string | undefined;
+  readonly environment: Environment;
+}
 export interface EnvironmentClass {
   readonly name: string;
   readonly isDefault: boolean;
+  /** One for `Environment` as well, when the class has a block for it. */
   readonly implementations: readonly Implementation[];
+  /** How long Environments of the class live, as `7d`; '' for ever. */
+  readonly ttl: string;
   readonly policy: Policy;
   readonly allow: {
     readonly compositions: readonly string[];
@@ -387,6 +408,7 @@ export interface RenderScope {
   readonly claim: ClaimKey & { readonly spec: JsonObject };
   readonly class: string;
   readonly parameters: JsonObject;
+  readonly environment: Environment;
   /** By reference id; a list when the reference has forEach. */
   readonly references: Readonly<Record<string, ReferencedClaim | readonly ReferencedClaim[]>>;
   readonly resources: Readonly<Record<ResourceId, ResourceView>>;

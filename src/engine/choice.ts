@@ -4,9 +4,10 @@ import { canonical, hash } from '../core/digest.ts';
 import { EngineError } from '../core/errors.ts';
 import { compileNaming } from '../core/render.ts';
 import { effectiveLifecycle, select } from '../core/selection.ts';
-import type { Claim, CompiledComposition, Composition, Json, JsonObject, Lifecycle, Policy, Selection, Template } from '../core/types.ts';
+import type { Claim, CompiledComposition, Composition, Environment, Json, JsonObject, Lifecycle, Policy, Selection, Template } from '../core/types.ts';
 import { allTypes, loadClasses, loadComposition, loadDefinitions } from './catalogue.ts';
 import type { Engine } from './engine.ts';
+import { environmentAt, placeOf } from './place.ts';
 import type { Store } from './store.ts';
 
 /** One revision, ready to render. */
@@ -18,6 +19,7 @@ export interface Served {
   readonly revision: string;
   /** Undefined: the built-in rule. */
   readonly naming: Template | undefined;
+  readonly environment: Environment;
 }
 /** `newest` is missing when it cannot be had, and `error` says why; `last` is what the claim was served with, when that is another one. */
 export interface Choice {
@@ -39,11 +41,11 @@ export async function choose(engine: Engine, claim: Claim): Promise<Choice> {
 }
 
 async function chooseNewest(engine: Engine, claim: Claim): Promise<Served> {
-  const [classes, namespaceClass] = await Promise.all([loadClasses(engine.store), classOfNamespace(engine, claim.namespace)]);
-  const selection = select(claim, classes, namespaceClass);
+  const [classes, place] = await Promise.all([loadClasses(engine.store), placeOf(engine.store, claim)]);
+  const selection = select(claim, classes, place);
   const source = await loadComposition(engine.store, selection.composition);
   if (source.claim !== claim.kind) throw new EngineError('InvalidComposition', `composition ${source.name} is for ${source.claim}, not for ${claim.kind}`);
-  const served = serve(claim, selection, await compiledOf(engine, source));
+  const served = serve(claim, selection, await compiledOf(engine, source), place.environment);
   await keepRevision(engine, served.revision, { composition: source, selection } as unknown as JsonObject);
   return served;
 }
@@ -70,20 +72,14 @@ async function writeIfMissing(store: Store, name: string, data: JsonObject): Pro
   if ((await store.get({ kind: 'Revision', namespace: '', name })) === undefined) await store.write({ kind: 'revision', name, data });
 }
 
-/** What the label of the namespace says; undefined when it has none. */
-export async function classOfNamespace(engine: Engine, namespace: string): Promise<string | undefined> {
-  const object = (await engine.store.list('Namespace')).find(item => (item['metadata'] as JsonObject)['name'] === namespace);
-  const labels = (object?.['metadata'] as JsonObject | undefined)?.['labels'] as JsonObject | undefined;
-  return labels?.['plinth.dev/class'] as string | undefined;
-}
-
-function serve(claim: Claim, selection: Selection, compiled: CompiledComposition): Served {
+function serve(claim: Claim, selection: Selection, compiled: CompiledComposition, environment: Environment): Served {
   return {
     selection,
     compiled,
     lifecycle: effectiveLifecycle(claim, selection.policy),
     revision: hash([compiled.revision, selection as unknown as Json]),
     naming: namingOf(selection.policy),
+    environment,
   };
 }
 
@@ -101,8 +97,9 @@ async function loadLast(engine: Engine, claim: Claim): Promise<Served | undefine
   const object = await engine.store.get({ kind: 'Revision', namespace: '', name: claim.status.revision });
   if (object === undefined) return undefined;
   const { composition, selection } = object['data'] as unknown as { composition: Composition; selection: Selection };
+  const environment = await environmentAt(engine.store, claim);
   try {
-    return { ...serve(claim, selection, await compiledOf(engine, composition)), revision: claim.status.revision };
+    return { ...serve(claim, selection, await compiledOf(engine, composition), environment), revision: claim.status.revision };
   } catch (error) {
     if (error instanceof EngineError) return undefined;
     throw error;

@@ -140,6 +140,19 @@ describe('the controller', () => {
     expect(passes.sort()).toEqual(['Queue/dev/orders', 'Topic/dev/events']);
   });
 
+  test('an edit of an Environment wakes the claims of its namespace', async () => {
+    const home = { kind: 'Environment', namespace: '', name: 'dev' };
+    kinds.add('Environment');
+    for (const key of [orders, events, home]) await store.put(object(key));
+    track(tracker, orders, [home]);
+    const controller = await start();
+    await settled(controller);
+    passes.length = 0;
+    await store.put(object(home, { asleep: true }));
+    await settled(controller);
+    expect(passes.sort()).toEqual(['Environment//dev', 'Queue/dev/orders']);
+  });
+
   test('learns of claim kinds with their definition', async () => {
     const cache = { kind: 'Cache', namespace: 'dev', name: 'c' };
     await store.put(object(cache));

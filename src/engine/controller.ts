@@ -1,5 +1,6 @@
 /** Drives reconciles: what changed, what uses it, and what is due. */
 import { equal } from '../core/digest.ts';
+import { ENVIRONMENT } from '../core/environment.ts';
 import type { Schedule } from '../core/report.ts';
 import type { ClaimKey, Json, JsonObject, ObjectKey } from '../core/types.ts';
 import type { Clock } from './clock.ts';
@@ -168,7 +169,9 @@ function whatIsSeen(object: JsonObject): Seen {
   const { conditions = [], resources: _, drift: __, pendingPlan: ___, observedGeneration: ____, ...told } = (object['status'] ?? {}) as JsonObject;
   const ready = (conditions as JsonObject[]).find(condition => condition['type'] === 'Ready') ?? null;
   const isKnown = told['inventoryFor'] === uid;
-  return { wanted: { uid, generation, deletionTimestamp, labels, annotations }, told: { ...told, ready, uid, deletionTimestamp }, isKnown };
+  // What an Environment says of its namespace stands in its spec.
+  const said = object['kind'] === ENVIRONMENT ? { spec: object['spec'] ?? null } : {};
+  return { wanted: { uid, generation, deletionTimestamp, labels, annotations }, told: { ...told, ...said, ready, uid, deletionTimestamp }, isKnown };
 }
 
 /** Adds a claim at once, e.g. after a verb of a person. */

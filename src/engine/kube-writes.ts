@@ -24,6 +24,8 @@ export async function writeKube(home: KubeHome, write: Write): Promise<JsonObjec
       return await patchClaim(home, write.claim, [{ op: 'add', path: '/status', value: write.status as unknown as Json }], 'status');
     case 'annotations':
       return await writeAnnotations(home, write);
+    case 'deletion':
+      return await deleteClaim(home, write);
     case 'secret':
       return await writeSecret(home, write);
     case 'revision':
@@ -88,6 +90,17 @@ async function writeAnnotations(home: KubeHome, { claim, set }: WriteOf<'annotat
   const annotations = Object.fromEntries(Object.entries(set).map(([key, value]) => [key, value ?? null]));
   const body = { metadata: { uid: claim.uid, resourceVersion: claim.version, annotations } };
   return await sendPatch(home, claim, body, MERGE_PATCH);
+}
+
+async function deleteClaim(home: KubeHome, { claim }: WriteOf<'deletion'>): Promise<JsonObject | undefined> {
+  const { kind, namespace, name, uid, version } = claim;
+  const key = { kind, namespace, name };
+  const resource = await resourceFor(home, kind);
+  if (resource === undefined) throw conflict(key, 'it is gone');
+  const body = { preconditions: { uid, resourceVersion: version } };
+  const answer = await call(home, keyText(key), { method: 'DELETE', path: pathOf(resource, namespace, name), body }).catch(goneIsConflict(key));
+  // Without finalizers the answer is a Status, and nothing is left.
+  return answer['kind'] === kind ? written(home, key, version, answer) : undefined;
 }
 
 // ── the connection Secret ──

@@ -200,10 +200,10 @@ export function afterRemove(before: JsonObject, mint: Mint): JsonObject | undefi
   return touched(before, { ...old, deletionTimestamp: mint.now(), generation: old.generation + 1 }, mint);
 }
 
-/** The claim after a finalizer, status or annotations write; undefined: gone with its last finalizer. StoreConflict as the port says. */
+/** The claim after a finalizer, status, annotations or deletion write; undefined: gone with its last finalizer. StoreConflict as the port says. */
 export function afterClaimWrite(
   before: JsonObject | undefined,
-  write: Extract<Write, { kind: 'finalizer' | 'status' | 'annotations' }>,
+  write: Extract<Write, { kind: 'finalizer' | 'status' | 'annotations' | 'deletion' }>,
   mint: Mint,
 ): JsonObject | undefined {
   const { claim } = write;
@@ -215,6 +215,7 @@ export function afterClaimWrite(
     const status = frozen(write.status);
     return equal(before['status'], status) ? before : touched({ ...before, status }, old, mint);
   }
+  if (write.kind === 'deletion') return afterRemove(before, mint);
   return write.kind === 'finalizer' ? withFinalizer(before, old, write.present, mint) : withAnnotations(before, old, write.set, mint);
 }
 

@@ -1,5 +1,6 @@
 /** The turns of one reconcile: observe, render, plan, record, apply, again while there is work. */
 import { equal } from '../core/digest.ts';
+import { ENVIRONMENT } from '../core/environment.ts';
 import { EngineError } from '../core/errors.ts';
 import { fold } from '../core/fold.ts';
 import { identityKey, isLeaving, isOwned, type Setting } from '../core/match.ts';
@@ -121,7 +122,7 @@ export function dependencies(pass: Pass, served: Served | undefined): ObjectKey[
         ];
   const { namespace, name, kind } = pass.claim;
   const secrets: ObjectKey[] = [{ kind: 'Secret', namespace, name: bindingName({ kind, name }) }, ...pass.credentialSecrets];
-  return [cluster('EnvironmentClass', '*'), cluster('Namespace', namespace), ...chosen, ...secrets, ...pass.references.keys];
+  return [cluster('EnvironmentClass', '*'), cluster('Namespace', namespace), cluster(ENVIRONMENT, namespace), ...chosen, ...secrets, ...pass.references.keys];
 }
 
 /** Plans without doing anything: looks, but neither records nor applies. */
@@ -289,6 +290,7 @@ function scopeOf(pass: Pass, served: Served, inventory: readonly InventoryEntry[
     claim: { kind, namespace, name, spec },
     class: selection.class,
     parameters: selection.parameters,
+    environment: served.environment,
     references: pass.references.scope,
     resources: viewsOf(pass, inventory),
   };

@@ -5,11 +5,12 @@ import { emptyStatus } from '../core/parse-status.ts';
 import { select } from '../core/selection.ts';
 import type { Claim, ClaimDefinition, InventoryEntry, Owned, OwnedEntry } from '../core/types.ts';
 import { allTypes, loadClasses, loadConfig } from './catalogue.ts';
-import { choose, classOfNamespace } from './choice.ts';
+import { choose } from './choice.ts';
 import { type Connection, classified, contextFor, withoutSecrets } from './clients.ts';
 import type { Engine } from './engine.ts';
 import { connectFor, isLifetimeOver } from './links.ts';
 import { beginPass, planOnly } from './pass.ts';
+import { placeOf } from './place.ts';
 
 /** A thing with our marks and the connection it was found through. */
 export interface Found extends Owned {
@@ -106,8 +107,7 @@ export function entriesFor(found: readonly Found[], now: string): OwnedEntry[] {
 /** The configs the class gives the claim; without a class, all there are. */
 async function configNames(engine: Engine, claim: Claim): Promise<string[]> {
   try {
-    const label = await classOfNamespace(engine, claim.namespace);
-    return Object.values(select(claim, await loadClasses(engine.store), label).configs);
+    return Object.values(select(claim, await loadClasses(engine.store), await placeOf(engine.store, claim)).configs);
   } catch (error) {
     if (!isError(error) || isError(error, 'StoreUnavailable')) throw error;
     const configs = await engine.store.list('ProviderConfig');

@@ -9,12 +9,13 @@ import { emptyStatus, parseStatus } from '../core/parse-status.ts';
 import { isWhole } from '../core/plan.ts';
 import { redactStatus } from '../core/redact.ts';
 import { isWorking, type ReportInput, report, retire, type Schedule, takenIntoUse } from '../core/report.ts';
-import type { Action, Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan } from '../core/types.ts';
+import type { Action, Claim, ClaimDefinition, ClaimKey, ClaimStatus, DriftRow, Json, JsonObject, Plan, Timestamp } from '../core/types.ts';
 import { loadDefinition } from './catalogue.ts';
 import { type Choice, choose, type Served } from './choice.ts';
 import { conditionEvents } from './condition-events.ts';
 import type { Engine } from './engine.ts';
-import { keyText } from './objects.ts';
+import { expire, noLaterThan } from './expiry.ts';
+import { keyText, metadataOf } from './objects.ts';
 import { beginPass, dependencies, type Pass, planOnly, runTurns, secretsById, secretValues, type Turned } from './pass.ts';
 import { rebuildInventory } from './rebuild.ts';
 import { asItSays, isNamespaceGoing, keptIfKindGoes, stuckOn, tellLetGo, tellTakenBack, tellUntouched } from './retain.ts';
@@ -46,7 +47,7 @@ export async function reconcile(engine: Engine, key: ClaimKey): Promise<Schedule
     // Its own deletion comes any moment: until then nothing is made, mended or told.
     if (isGoing && !claim.deletionRequested) return { kind: 'again', afterMs: HELD_MS, because: 'poll' };
     const taken = await takeUp(engine, claim, definition);
-    if (!claim.deletionRequested) return await workClaim(engine, asItSays(taken), definition);
+    if (!claim.deletionRequested) return await workLiving(engine, taken, definition, metadataOf(object).creationTimestamp);
     const kept = await keptIfKindGoes(engine, taken, object);
     return isGoing ? await workGoing(engine, kept, definition) : await workClaim(engine, kept, definition);
   } catch (error) {
@@ -79,6 +80,12 @@ async function withInventory(engine: Engine, claim: Claim, definition: ClaimDefi
   if (claim.status.inventoryFor === claim.uid) return claim;
   const resources = await rebuildInventory(engine, claim, definition);
   return { ...claim, status: { ...emptyStatus(), resources } };
+}
+
+async function workLiving(engine: Engine, claim: Claim, definition: ClaimDefinition, createdAt: Timestamp): Promise<Schedule> {
+  const { claim: living, dueMs, isOver } = await expire(engine, claim, definition, createdAt);
+  if (isOver) return { kind: 'again', afterMs: 0, because: 'progress' };
+  return noLaterThan(await workClaim(engine, asItSays(living), definition), dueMs);
 }
 
 /** In a namespace that is going, what only a person could mend is let go at the look after the one that said so. */

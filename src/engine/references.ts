@@ -12,10 +12,11 @@ export interface References {
 }
 
 /** Reads the referred claims of the same namespace. A missing one is there as not ready, with the reason. */
-export async function resolveReferences(store: Store, claim: Claim, { compiled, selection }: Served): Promise<References> {
+export async function resolveReferences(store: Store, claim: Claim, { compiled, selection, environment }: Served): Promise<References> {
   if (compiled.references.length === 0) return { scope: {}, keys: [] };
   const { kind, namespace, name, spec } = claim;
-  const referrals = referralsOf(compiled, { claim: { kind, namespace, name, spec }, class: selection.class, parameters: selection.parameters });
+  const { class: className, parameters } = selection;
+  const referrals = referralsOf(compiled, { claim: { kind, namespace, name, spec }, class: className, parameters, environment });
   const found = await Promise.all(referrals.map(async referral => ({ id: referral.id, claim: await look(store, namespace, referral) })));
   const of = (id: string): ReferencedClaim[] => found.filter(item => item.id === id).map(item => item.claim);
   type Slot = readonly [string, ReferencedClaim | ReferencedClaim[]];

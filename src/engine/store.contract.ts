@@ -174,6 +174,20 @@ export function storeContract(open: () => Promise<Subject>): void {
     expect(await store.get(orders)).toBeUndefined();
   });
 
+  test('a deletion at its version marks the claim as a person would, or removes one that nothing holds; a stale one conflicts', async () => {
+    const stale = claimOf(await store.put(queueObject()));
+    const claim = await held();
+    await fails(store.write({ kind: 'deletion', claim: stale }), 'StoreConflict');
+    await fails(store.write({ kind: 'deletion', claim: { ...claim, uid: 'other' } }), 'StoreConflict');
+    const marked = await store.write({ kind: 'deletion', claim });
+    expect(metadataOf(marked!).deletionTimestamp).toMatch(/^\d{4}-/);
+    await store.write({ kind: 'finalizer', claim: claimOf(marked), present: false });
+    const free = claimOf(await store.put(queueObject()));
+    expect(await store.write({ kind: 'deletion', claim: free })).toBeUndefined();
+    expect(await store.get(orders)).toBeUndefined();
+    await fails(store.write({ kind: 'deletion', claim: free }), 'StoreConflict');
+  });
+
   test('a finalizer cannot be added to what is being deleted; adding twice is no write', async () => {
     const first = await held();
     expect(claimOf(await store.write({ kind: 'finalizer', claim: first, present: true })).version).toBe(first.version);

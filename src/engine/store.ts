@@ -10,6 +10,8 @@ export type Write =
   | { readonly kind: 'status'; readonly claim: Claim; readonly status: ClaimStatus }
   /** Removes (undefined) or sets annotations; used to take back a verb of a person once it was obeyed. */
   | { readonly kind: 'annotations'; readonly claim: Claim; readonly set: Readonly<Record<string, string | undefined>> }
+  /** Requests the deletion of the claim itself: what a person would do, for a claim whose time is over. */
+  | { readonly kind: 'deletion'; readonly claim: Claim }
   /** `data` undefined deletes it. `version` is that of the Secret read before; undefined: it must not exist. */
   | {
       readonly kind: 'secret';

@@ -1,0 +1,42 @@
+/** Where a claim stands: the class of its namespace, and the Environment that made it. */
+import { ENVIRONMENT, environmentFrom, NO_ENVIRONMENT, standingOf } from '../core/environment.ts';
+import { EngineError } from '../core/errors.ts';
+import type { Claim, Environment, JsonObject, Place } from '../core/types.ts';
+import { loadDefinition } from './catalogue.ts';
+import { metadataOf } from './objects.ts';
+import type { Store } from './store.ts';
+
+type Where = Pick<Claim, 'kind' | 'namespace' | 'name' | 'spec'>;
+
+/** What chooses for a claim beside itself. Throws EngineError WaitingForEnvironment while that cannot be told, and what Store.get throws. */
+export async function placeOf(store: Store, claim: Where): Promise<Place> {
+  const { environment, standing } = await lookAround(store, claim);
+  if (claim.namespace === '') return { class: claim.spec['class'] as string | undefined, environment };
+  if (standing === 'unknown') {
+    throw new EngineError('WaitingForEnvironment', `the Environment ${claim.namespace} has not said yet whether this namespace is its own`);
+  }
+  const object = await store.get({ kind: 'Namespace', namespace: '', name: claim.namespace }, 'cache');
+  return { class: object === undefined ? undefined : metadataOf(object).labels?.['plinth.dev/class'], environment };
+}
+
+/** What expressions read of the Environment, its own included; also while it has not said yet whether the namespace is its own. */
+export async function environmentAt(store: Store, claim: Where): Promise<Environment> {
+  return (await lookAround(store, claim)).environment;
+}
+
+async function lookAround(
+  store: Store,
+  { kind, namespace, name, spec }: Where,
+): Promise<{ readonly environment: Environment; readonly standing: 'own' | 'none' | 'unknown' }> {
+  if (kind === ENVIRONMENT) return { environment: environmentFrom(name, spec), standing: 'own' };
+  const object = namespace === '' ? undefined : await environmentObject(store, namespace);
+  const standing = object === undefined ? 'none' : standingOf(object);
+  if (object === undefined || standing === 'none') return { environment: NO_ENVIRONMENT, standing: 'none' };
+  return { environment: environmentFrom(namespace, (object['spec'] ?? {}) as JsonObject), standing };
+}
+
+/** Its name is that of the namespace it makes. Where nothing defines the kind, nobody is asked. */
+async function environmentObject(store: Store, namespace: string): Promise<JsonObject | undefined> {
+  if ((await loadDefinition(store, ENVIRONMENT)) === undefined) return undefined;
+  return await store.get({ kind: ENVIRONMENT, namespace: '', name: namespace }, 'cache');
+}
