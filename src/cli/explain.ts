@@ -1,5 +1,6 @@
 /** `plinth explain`: why a claim is provided the way it is. Reads the state folder, or the cluster, and nothing else. */
 import { EngineError, isError } from '../core/errors.ts';
+import { ownClass } from '../core/own-class.ts';
 import { parseClaim } from '../core/parse.ts';
 import { effectiveLifecycle, select } from '../core/selection.ts';
 import type { Claim, EnvironmentClass, JsonObject, Selection } from '../core/types.ts';
@@ -31,7 +32,9 @@ export async function runExplain(context: Context, text: string): Promise<ExitCo
 }
 
 /** Who may not read namespaces is told by what the claim was served with. */
-async function labelOf({ store }: Home, { namespace, status }: Claim): Promise<string | undefined> {
+async function labelOf({ store }: Home, claim: Claim): Promise<string | undefined> {
+  const { namespace, status } = claim;
+  if (namespace === '') return ownClass(claim);
   try {
     const object = await store.get({ kind: 'Namespace', namespace: '', name: namespace });
     return object === undefined ? undefined : metadataOf(object).labels?.['plinth.dev/class'];
@@ -56,7 +59,7 @@ async function explain({ context }: Home, claim: Claim, object: JsonObject, clas
   };
   const chosen = classes.find(item => item.name === selection.class)!;
   await tell(out, data, () => [
-    `${out.colours.bold(`${kind}/${name}`)} in ${namespace}`,
+    `${out.colours.bold(`${kind}/${name}`)}${namespace === '' ? '' : ` in ${namespace}`}`,
     ...columns([
       [
         '  class',
@@ -92,11 +95,19 @@ const reason = ({ because }: Selection, namespace: string): string =>
   because === 'claim'
     ? 'the claim chooses it and the class allows it'
     : because === 'class'
-      ? `namespace ${namespace} has the class`
+      ? namespace === ''
+        ? 'it names the class'
+        : `namespace ${namespace} has the class`
       : 'the class is marked default';
 
 const classReason = ({ because }: Selection, namespace: string, label: string | undefined, how: string): string =>
-  label !== undefined ? `namespace ${namespace} has it (${how})` : because === 'default class' || because === 'claim' ? 'it is marked default' : '';
+  label !== undefined && namespace === ''
+    ? 'named by it (spec.class)'
+    : label !== undefined
+      ? `namespace ${namespace} has it (${how})`
+      : because === 'default class' || because === 'claim'
+        ? 'it is marked default'
+        : '';
 
 function parameterRows(claim: Claim, { parameters, class: className }: Selection): string[][] {
   const own = claim.lifecycle.parameters ?? {};

@@ -2,6 +2,7 @@
 import { compile } from '../core/composition.ts';
 import { canonical, hash } from '../core/digest.ts';
 import { EngineError } from '../core/errors.ts';
+import { ownClass } from '../core/own-class.ts';
 import { compileNaming } from '../core/render.ts';
 import { effectiveLifecycle, select } from '../core/selection.ts';
 import type { Claim, CompiledComposition, Composition, Json, JsonObject, Lifecycle, Policy, Selection, Template } from '../core/types.ts';
@@ -39,7 +40,7 @@ export async function choose(engine: Engine, claim: Claim): Promise<Choice> {
 }
 
 async function chooseNewest(engine: Engine, claim: Claim): Promise<Served> {
-  const [classes, namespaceClass] = await Promise.all([loadClasses(engine.store), classOfNamespace(engine, claim.namespace)]);
+  const [classes, namespaceClass] = await Promise.all([loadClasses(engine.store), classFor(engine, claim)]);
   const selection = select(claim, classes, namespaceClass);
   const source = await loadComposition(engine.store, selection.composition);
   if (source.claim !== claim.kind) throw new EngineError('InvalidComposition', `composition ${source.name} is for ${source.claim}, not for ${claim.kind}`);
@@ -70,8 +71,13 @@ async function writeIfMissing(store: Store, name: string, data: JsonObject): Pro
   if ((await store.get({ kind: 'Revision', namespace: '', name })) === undefined) await store.write({ kind: 'revision', name, data });
 }
 
+/** The class that is named for a claim: by the label of its namespace, or by what belongs to none itself. Undefined: the default serves it. */
+export async function classFor(engine: Engine, { namespace, spec }: Pick<Claim, 'namespace' | 'spec'>): Promise<string | undefined> {
+  return namespace === '' ? ownClass({ namespace, spec }) : await classOfNamespace(engine, namespace);
+}
+
 /** What the label of the namespace says; undefined when it has none. */
-export async function classOfNamespace(engine: Engine, namespace: string): Promise<string | undefined> {
+async function classOfNamespace(engine: Engine, namespace: string): Promise<string | undefined> {
   const object = (await engine.store.list('Namespace')).find(item => (item['metadata'] as JsonObject)['name'] === namespace);
   const labels = (object?.['metadata'] as JsonObject | undefined)?.['labels'] as JsonObject | undefined;
   return labels?.['plinth.dev/class'] as string | undefined;

@@ -120,8 +120,8 @@ export function dependencies(pass: Pass, served: Served | undefined): ObjectKey[
           ),
         ];
   const { namespace, name, kind } = pass.claim;
-  const secrets: ObjectKey[] = [{ kind: 'Secret', namespace, name: bindingName({ kind, name }) }, ...pass.credentialSecrets];
-  return [cluster('EnvironmentClass', '*'), cluster('Namespace', namespace), ...chosen, ...secrets, ...pass.references.keys];
+  const placed: ObjectKey[] = namespace === '' ? [] : [cluster('Namespace', namespace), { kind: 'Secret', namespace, name: bindingName({ kind, name }) }];
+  return [cluster('EnvironmentClass', '*'), ...placed, ...chosen, ...pass.credentialSecrets, ...pass.references.keys];
 }
 
 /** Plans without doing anything: looks, but neither records nor applies. */

@@ -1,11 +1,11 @@
 /** Finding an inventory again by the marks on the things themselves. */
 import { EngineError, isError } from '../core/errors.ts';
-import { identityKey, isOwned } from '../core/match.ts';
+import { holdsOf, identityKey, isOwned } from '../core/match.ts';
 import { emptyStatus } from '../core/parse-status.ts';
 import { select } from '../core/selection.ts';
 import type { Claim, ClaimDefinition, InventoryEntry, Owned, OwnedEntry } from '../core/types.ts';
 import { allTypes, loadClasses, loadConfig } from './catalogue.ts';
-import { choose, classOfNamespace } from './choice.ts';
+import { choose, classFor } from './choice.ts';
 import { type Connection, classified, contextFor, withoutSecrets } from './clients.ts';
 import type { Engine } from './engine.ts';
 import { connectFor, isLifetimeOver } from './links.ts';
@@ -82,7 +82,8 @@ export function entriesFor(found: readonly Found[], now: string): OwnedEntry[] {
   return found.map(({ type, name, owner, connection, config }) => {
     const incarnation = seen.get(owner.id) ?? 0;
     seen.set(owner.id, incarnation + 1);
-    const holds = connection.types.get(type)?.holds ?? 'data';
+    const known = connection.types.get(type);
+    const holds = known === undefined ? 'data' : holdsOf(known, name);
     const pins = { origin: 'Created', deletion: holds === 'data' ? 'Retain' : 'Delete', onDelete: {} } as const;
     return {
       phase: 'Present',
@@ -106,7 +107,7 @@ export function entriesFor(found: readonly Found[], now: string): OwnedEntry[] {
 /** The configs the class gives the claim; without a class, all there are. */
 async function configNames(engine: Engine, claim: Claim): Promise<string[]> {
   try {
-    const label = await classOfNamespace(engine, claim.namespace);
+    const label = await classFor(engine, claim);
     return Object.values(select(claim, await loadClasses(engine.store), label).configs);
   } catch (error) {
     if (!isError(error) || isError(error, 'StoreUnavailable')) throw error;
