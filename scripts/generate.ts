@@ -1,12 +1,14 @@
 /**
  * `npm run generate`: what is made from other files and kept in the repository. With --check nothing is written and a stale file is an error.
  * src/generated/embedded.json: the admin objects under compositions/, which the bundle carries; crds/: the CustomResourceDefinitions of the admin
- * kinds; of the Helm chart what does not depend on values (chart.ts); and the reference pages (reference.ts).
+ * kinds and of Environment; of the Helm chart what does not depend on values (chart.ts); and the reference pages (reference.ts).
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { adminCrds } from '../src/core/crd.ts';
+import { adminCrds, claimCrd } from '../src/core/crd.ts';
+import { isClusterKind } from '../src/core/install/defaults.ts';
+import { parseDefinition } from '../src/core/parse.ts';
 import type { JsonObject } from '../src/core/types.ts';
 import { chartFiles, yamlText } from './chart.ts';
 import { referenceFiles } from './reference.ts';
@@ -19,12 +21,14 @@ export function generated(root: string = ROOT): Map<string, string> {
   const objects = adminObjects(join(root, 'compositions'));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   const embedded = `${JSON.stringify(objects, null, 2)}\n`;
-  const crds = crdFiles(version);
+  const crds = crdFiles(version, objects);
   return new Map([['src/generated/embedded.json', embedded], ...crds, ...chartFiles(objects, crds), ...Object.entries(referenceFiles(root))]);
 }
 
-function crdFiles(version: string): [string, string][] {
-  return adminCrds(version).map(crd => [`crds/${(crd['metadata'] as JsonObject)['name'] as string}.yaml`, yamlText([crd])]);
+/** The admin kinds, and of the claim kinds those of the platform: who administers a cluster finds them all in one place. */
+function crdFiles(version: string, objects: readonly JsonObject[]): [string, string][] {
+  const claims = objects.filter(isClusterKind).map(object => claimCrd(parseDefinition(object), version));
+  return [...adminCrds(version), ...claims].map(crd => [`crds/${(crd['metadata'] as JsonObject)['name'] as string}.yaml`, yamlText([crd])]);
 }
 
 function adminObjects(folder: string): JsonObject[] {

@@ -139,16 +139,16 @@ function claimPage(all: readonly ClaimDefinition[]): string {
 }
 
 function claimSection(definition: ClaimDefinition): string {
+  const isNamespaced = definition.scope === 'Namespaced';
   const keys = Object.entries(definition.connection.keys).map(
     ([key, { optional, description }]) => `| \`${key}\` | ${optional ? 'sometimes' : 'always'} | ${description ?? ''} |`,
   );
   return [
     `## ${definition.kind}`,
-    `Short names: ${definition.shortNames.map(name => `\`${name}\``).join(', ') || 'none'}. Secret type \`servicebinding.io/${definition.connection.type}\`.`,
+    `Short names: ${definition.shortNames.map(name => `\`${name}\``).join(', ') || 'none'}. ${isNamespaced ? `Secret type \`servicebinding.io/${definition.connection.type}\`.` : 'It belongs to no namespace, and has no Secret.'}`,
     '### spec',
     fieldTable(definition.schema as Schema),
-    '### Secret',
-    ['| key | there | what |', '|---|---|---|', ...keys].join('\n'),
+    ...(isNamespaced ? ['### Secret', ['| key | there | what |', '|---|---|---|', ...keys].join('\n')] : []),
     '### outputs',
     fieldTable(definition.outputs as Schema),
   ].join('\n\n');

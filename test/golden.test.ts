@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { types as awsTypes } from '../providers/aws/index.ts';
 import { fake } from '../providers/fake/index.ts';
+import { kubernetes } from '../providers/kubernetes/index.ts';
 import { compile } from '../src/core/composition.ts';
 import { NO_ENVIRONMENT } from '../src/core/environment.ts';
 import { objectProblems, parseClaim, parseClass, parseComposition, parseConfig, parseDefinition } from '../src/core/parse.ts';
@@ -19,8 +20,8 @@ const load = (...path: string[]): JsonObject => parse(readFileSync(join(ROOT, ..
 const inFolder = (folder: string): string[] => readdirSync(join(ROOT, folder)).filter(name => name.endsWith('.yaml'));
 const FOLDERS = readdirSync(ROOT).filter(folder => existsSync(join(ROOT, folder, 'claim.yaml')));
 const definitions = FOLDERS.map(folder => parseDefinition(load(folder, 'claim.yaml')));
-const types = new Map<string, ResourceType>([...awsTypes, ...fake.types].map(type => [type.type, type]));
-const CONFIGS = { aws: 'aws', fake: 'fake' };
+const types = new Map<string, ResourceType>([...awsTypes, ...fake.types, ...kubernetes.types].map(type => [type.type, type]));
+const CONFIGS = { aws: 'aws', fake: 'fake', kubernetes: 'cluster' };
 const variants = FOLDERS.flatMap(folder =>
   inFolder(folder)
     .filter(name => name !== 'claim.yaml' && name !== 'example.yaml')
@@ -82,7 +83,9 @@ test.each(variants)('%s/%s renders its example', (folder, name) => {
   const classes = inFolder('classes').map(file => parseClass(load('classes', file)));
   const serving = classes.find(({ implementations }) => implementations.some(item => item.composition === compiled.name))!;
   const { parameters } = select({ ...claim, lifecycle: {} }, classes, { class: serving.name, environment: NO_ENVIRONMENT });
-  const states = [false, true].map(isThere => render(compiled, scopeFor({ ...claim, namespace: 'shop' }, compiled, parameters, isThere), CONFIGS));
+  const states = [false, true].map(isThere =>
+    render(compiled, scopeFor({ ...claim, namespace: definition.scope === 'Cluster' ? '' : 'shop' }, compiled, parameters, isThere), CONFIGS),
+  );
   for (const { id, type, value } of states[1]!.resources) {
     const schema = types.get(type)!.spec;
     expect(checkValue(schema, withDefaults(schema, value), id)).toEqual([]);

@@ -39,6 +39,6 @@ export function bodyOf(target: Target, manifest: JsonObject, marks: Readonly<Str
   const labels = { ...labelsOf(manifest), ...(instance === undefined ? {} : { [INSTANCE_LABEL]: labelFor(instance) }) };
   const annotations = { ...annotationsOf(manifest), ...marks, [SENT]: writeSent(note) };
   const { name, namespace } = target;
-  const metadata = { name, namespace, ...(isEmpty(labels) ? {} : { labels }), annotations, ...locks };
+  const metadata = { name, ...(namespace === '' ? {} : { namespace }), ...(isEmpty(labels) ? {} : { labels }), annotations, ...locks };
   return { ...manifest, metadata };
 }

@@ -1,4 +1,7 @@
-/** `kubernetes/object`: any object of the claim's namespace, by server-side apply. */
+/**
+ * `kubernetes/object`: any object of the claim's namespace, by server-side apply. A claim that belongs to no namespace makes the one of its own
+ * name, and objects in that.
+ */
 import { type Static, Type } from '@sinclair/typebox';
 import { pathOf, type Resource } from '../../src/kube/paths.ts';
 import { absent, EngineError, isError, type JsonObject, present, resourceType, type StringMap } from '../../src/sdk.ts';
@@ -6,8 +9,9 @@ import { applyChanges } from './apply.ts';
 import { type Call, forgetKind, type KubernetesClient, readerFor, resourceFor, send } from './client.ts';
 import { refuseFixed } from './fixed.ts';
 import { annotationsOf, bodyOf, FIELD_MANAGER, labelsOf, manifestOf } from './manifest.ts';
-import { keyOfSpec, type Target, targetOf, titleOf } from './names.ts';
+import { isNamespace, keyOfSpec, type Target, targetOf, titleOf } from './names.ts';
 import { normalManifest } from './normal-form.ts';
+import { mayMake } from './place.ts';
 import { readinessOf } from './readiness.ts';
 import { parseSent, readInWords, SENT, sentOf } from './sent.ts';
 import { verified } from './verified.ts';
@@ -23,7 +27,10 @@ const Manifest = Type.Object(
         labels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Labels; those of others are left alone.' })),
         annotations: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Annotations; those of others are left alone.' })),
       },
-      { additionalProperties: false, description: 'Name, labels and annotations. The namespace is always that of the claim.' },
+      {
+        additionalProperties: false,
+        description: 'Name, labels and annotations. The namespace is always that of the claim; of a claim of scope Cluster the one of its own name.',
+      },
     ),
   },
   {
@@ -78,6 +85,8 @@ export const object = resourceType<typeof Spec, typeof State, KubernetesClient>(
   naming: { by: 'key', key: keyOfSpec },
   mark: { as: 'map', at: 'marks' },
   holds: 'nothing',
+  // With a namespace goes all that lives in it.
+  holdsBy: name => (isNamespace(wanted(name)) ? 'data' : 'nothing'),
   settleSeconds: 0,
   examples: EXAMPLES as unknown as Spec[],
   normalise: spec => ({ ...spec, manifest: normalManifest(spec.manifest as JsonObject) as Spec['manifest'] }),
@@ -101,6 +110,7 @@ export const object = resourceType<typeof Spec, typeof State, KubernetesClient>(
     const target = wanted(name);
     const { manifest } = spec;
     const resource = await makerFor(ctx, target, manifest.apiVersion);
+    await mayMake(ctx, target, spec.marks);
     const call = { method: 'POST', path: pathOf(resource, target.namespace), query: { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' } } as const;
     const body = bodyOf(target, manifest as JsonObject, spec.marks, sentOf(manifest as JsonObject, undefined));
     try {
@@ -149,10 +159,11 @@ async function getIn(ctx: Call, name: string, target: Target, resource: Resource
   return other === undefined || other.version === resource.version ? found : await get(other);
 }
 
-/** The resource to write through; NotAllowed for kinds that belong to no namespace. */
-async function makerFor(ctx: Call, { kind }: Target, apiVersion: string): Promise<Resource> {
+/** The resource to write through; NotAllowed for kinds that belong to no namespace, but Namespace. */
+async function makerFor(ctx: Call, target: Target, apiVersion: string): Promise<Resource> {
+  const { kind } = target;
   const resource = await resourceFor(ctx, apiVersion, kind);
-  if (resource.namespaced) return resource;
+  if (resource.namespaced || isNamespace(target)) return resource;
   throw new EngineError('NotAllowed', `${kind} belongs to no namespace; a claim makes objects in its own namespace only`, {
     path: 'manifest.kind',
     hint: 'let an administrator apply it',

@@ -4,7 +4,7 @@ import { pathOf, type Resource } from '../../src/kube/paths.ts';
 import { isError, type JsonObject, type Owned, ownerOf } from '../../src/sdk.ts';
 import { type Call, send } from './client.ts';
 import { annotationsOf, INSTANCE_LABEL, labelFor } from './manifest.ts';
-import { keyOf } from './names.ts';
+import { keyOf, NAMESPACE } from './names.ts';
 
 /** Pages as those of kubectl. */
 const PAGE = 500;
@@ -57,7 +57,7 @@ interface Group {
   readonly preferredVersion: { readonly groupVersion: string };
 }
 
-/** Every kind that belongs to namespaces and can be listed, in the version the server prefers; no Secrets. */
+/** Every kind that belongs to namespaces and can be listed, in the version the server prefers, and Namespace itself; no Secrets. */
 async function listable(call: Call): Promise<Resource[]> {
   const groups = (await send(call, { verb: 'get', thing: 'API groups' }, { method: 'GET', path: '/apis' })) as unknown as { readonly groups: readonly Group[] };
   const versions = ['v1', ...groups.groups.map(group => group.preferredVersion.groupVersion)];
@@ -78,6 +78,7 @@ async function resourcesOf(call: Call, apiVersion: string): Promise<Resource[]> 
   const list = await send(call, { verb: 'get', thing: `API ${apiVersion}` }, { method: 'GET', path });
   const items = (list['resources'] ?? []) as { name: string; kind: string; namespaced: boolean; verbs: string[] }[];
   return items
-    .filter(({ name, namespaced, verbs }) => namespaced && !name.includes('/') && verbs.includes('list') && verbs.includes('create'))
-    .map(({ name, kind }) => ({ group, version, plural: name, kind, namespaced: true }));
+    .filter(({ namespaced, kind }) => namespaced || (group === '' && kind === NAMESPACE))
+    .filter(({ name, verbs }) => !name.includes('/') && verbs.includes('list') && verbs.includes('create'))
+    .map(({ name, kind, namespaced }) => ({ group, version, plural: name, kind, namespaced }));
 }

@@ -52,15 +52,20 @@ export function noteWritten(watches: Watches, answer: JsonObject): void {
 }
 
 function tell({ told, written }: Watches, { object, before }: Change): void {
-  const { uid, resourceVersion, namespace } = (object ?? before)!['metadata'] as {
+  const { uid, resourceVersion, name, namespace } = (object ?? before)!['metadata'] as {
     readonly uid: string;
     readonly resourceVersion: string;
+    readonly name: string;
     readonly namespace?: string;
   };
   if (object === undefined) written.delete(uid);
   else if (written.get(uid) === resourceVersion) return;
-  // Whoever may edit an object may name any owner on it: only claims of its own namespace are woken.
+  // Whoever may edit an object may name any owner on it: only claims of its own namespace are woken, and the one that made that namespace.
   const owners = [before, object].flatMap(one => (one === undefined ? [] : [ownerOf(annotationsOf(one))]));
-  const known = owners.find(owner => owner !== undefined && owner.instance === told?.instance && owner.namespace === namespace);
+  const known = owners.find(owner => owner !== undefined && owner.instance === told?.instance && isAbout(owner, namespace ?? '', name));
   if (known !== undefined) told?.onChange(known);
+}
+
+function isAbout(owner: Owner, namespace: string, name: string): boolean {
+  return owner.namespace === '' ? owner.name === (namespace || name) : owner.namespace === namespace;
 }

@@ -1,6 +1,7 @@
 /** Puts what was loaded into the store of a project. */
 
 import { EngineError } from '../core/errors.ts';
+import { isClusterKind } from '../core/install/defaults.ts';
 import { parseConfig } from '../core/parse.ts';
 import { suggestion } from '../core/similar.ts';
 import type { JsonObject, ObjectKey } from '../core/types.ts';
@@ -15,9 +16,10 @@ export interface LocalEndpoint {
   readonly instance: string | undefined;
 }
 
-/** Claims with their namespace, as they will be stored. */
-export function inNamespace(claims: readonly JsonObject[], namespace: string): JsonObject[] {
+/** Claims with their namespace, as they will be stored. `without`: kinds whose claims belong to none. */
+export function inNamespace(claims: readonly JsonObject[], namespace: string, without: ReadonlySet<string>): JsonObject[] {
   return claims.map(claim => {
+    if (without.has(String(claim['kind']))) return claim;
     const metadata = claim['metadata'] as JsonObject;
     return metadata['namespace'] === undefined || metadata['namespace'] === '' ? { ...claim, metadata: { ...metadata, namespace } } : claim;
   });
@@ -63,11 +65,22 @@ export function requireClass(name: string, classes: readonly string[]): void {
   if (!classes.includes(name)) throw new EngineError('NoClass', `there is no EnvironmentClass \`${name}\``, { hint: suggestion(name, classes) });
 }
 
+/** Kinds whose claims belong to no namespace, of the definitions of a store. */
+export async function clusterKinds(store: Pick<EditableStore, 'list'>): Promise<Set<string>> {
+  return clusterKindsOf(await store.list('ClaimDefinition'));
+}
+
+/** The same, of objects that need not be stored. */
+export function clusterKindsOf(objects: readonly JsonObject[]): Set<string> {
+  return new Set(objects.filter(isClusterKind).map(({ spec }) => (spec as { kind: string }).kind));
+}
+
 /** Labels the namespaces with the class. NoClass when there is none of the name. */
 export async function setClass(store: EditableStore, namespaces: Iterable<string>, name: string): Promise<void> {
   const classes = (await loadClasses(store)).map(item => item.name);
   requireClass(name, classes);
   for (const namespace of new Set(namespaces)) {
+    if (namespace === '') continue;
     const before = await store.get({ kind: 'Namespace', namespace: '', name: namespace });
     const labels = { ...((before?.['metadata'] as JsonObject | undefined)?.['labels'] as JsonObject | undefined), 'plinth.dev/class': name };
     await store.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } });

@@ -56,7 +56,7 @@ async function explain({ context }: Home, claim: Claim, object: JsonObject, clas
   };
   const chosen = classes.find(item => item.name === selection.class)!;
   await tell(out, data, () => [
-    `${out.colours.bold(`${kind}/${name}`)} in ${namespace}`,
+    `${out.colours.bold(`${kind}/${name}`)}${namespace === '' ? '' : ` in ${namespace}`}`,
     ...columns([
       [
         '  class',
@@ -96,11 +96,15 @@ const reason = ({ because }: Selection, namespace: string): string =>
     : because === 'environment'
       ? `the Environment ${namespace} chooses it and the class allows it`
       : because === 'class'
-        ? `namespace ${namespace} has the class`
+        ? namespace === ''
+          ? 'it names the class'
+          : `namespace ${namespace} has the class`
         : 'the class is marked default';
 
-const classReason = ({ because }: Selection, namespace: string, label: string | undefined, how: string): string =>
-  label !== undefined ? `namespace ${namespace} has it (${how})` : because === 'class' ? '' : 'it is marked default';
+const classReason = ({ because }: Selection, namespace: string, label: string | undefined, how: string): string => {
+  if (label !== undefined) return namespace === '' ? 'named by it (spec.class)' : `namespace ${namespace} has it (${how})`;
+  return because === 'class' ? '' : 'it is marked default';
+};
 
 function parameterRows(claim: Claim, { parameters, class: className }: Selection, { environment }: Place): string[][] {
   const own = claim.lifecycle.parameters ?? {};

@@ -22,6 +22,8 @@ export interface InstallFlags {
   readonly replicas: number;
   /** Plurals of claim kinds beside those that come with Plinth. */
   readonly kinds: readonly string[];
+  /** Namespaces are made for Environments. */
+  readonly environments: boolean;
   /** Definitions, compositions and the class for AWS. */
   readonly defaults: boolean;
   /** Only prints the objects. */
@@ -62,11 +64,16 @@ export async function runInstall(context: Context, flags: InstallFlags): Promise
   }
 }
 
-function objectsOf({ image, replicas, kinds, defaults }: InstallFlags, namespace: string, version: string, embedded: readonly JsonObject[]): JsonObject[] {
+function objectsOf(
+  { image, replicas, kinds, environments, defaults }: InstallFlags,
+  namespace: string,
+  version: string,
+  embedded: readonly JsonObject[],
+): JsonObject[] {
   const plurals = [...new Set([...pluralsOf(embedded), ...kinds])].sort();
   return [
     ...workloadObjects({ namespace, image, version, replicas }),
-    ...roleObjects({ namespace, plurals }),
+    ...roleObjects({ namespace, plurals, environments }),
     ...policyObjects(namespace),
     ...(defaults ? defaultObjects(embedded) : []),
   ];

@@ -1,6 +1,7 @@
 /** What configs without an endpoint reach: --endpoint, or an emulator of the project's own. */
 import { NO_ENVIRONMENT } from '../core/environment.ts';
 import { isError } from '../core/errors.ts';
+import { ownClass } from '../core/own-class.ts';
 import { parseClaim, parseClass, parseConfig, parseDefinition } from '../core/parse.ts';
 import { select } from '../core/selection.ts';
 import type { EnvironmentClass, JsonObject } from '../core/types.ts';
@@ -61,7 +62,7 @@ export function configsOf(claims: readonly JsonObject[], objects: readonly JsonO
     const definition = definitions.find(item => item.kind === object['kind']);
     const [claim] = definition === undefined ? [] : attempt(() => parseClaim(object, definition));
     if (claim === undefined) continue;
-    for (const name of chosenConfigs(claim, classes, classOf(claim.namespace))) names.add(name);
+    for (const name of chosenConfigs(claim, classes, claim.namespace === '' ? ownClass(claim) : classOf(claim.namespace))) names.add(name);
     for (const entry of statusOf(object).resources) names.add(entry.config);
   }
   return names;

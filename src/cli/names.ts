@@ -3,7 +3,7 @@ import { EngineError } from '../core/errors.ts';
 import { suggestion } from '../core/similar.ts';
 import type { JsonObject, ObjectKey } from '../core/types.ts';
 import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
-import { allClaims } from './apply.ts';
+import { allClaims, clusterKinds } from './apply.ts';
 import type { Home } from './home.ts';
 
 /** What a person types to run this program again: `plinth`, unless a script that wraps it says otherwise. */
@@ -11,9 +11,10 @@ export function command(): string {
   return process.env['PLINTH_COMMAND'] || 'plinth';
 }
 
-/** How claims are named in lines: `Kind/name`, with the namespace where it is another one. */
+/** How claims are named in lines: `Kind/name`, with the namespace where it is another one; what belongs to none has no other name. */
 export function namesOf(keys: readonly ObjectKey[], namespace: string): Map<string, string> {
-  return new Map(keys.map(key => [keyText(key), key.namespace === namespace ? `${key.kind}/${key.name}` : `${key.namespace}/${key.kind}/${key.name}`]));
+  const isBare = (key: ObjectKey): boolean => key.namespace === namespace || key.namespace === '';
+  return new Map(keys.map(key => [keyText(key), isBare(key) ? `${key.kind}/${key.name}` : `${key.namespace}/${key.kind}/${key.name}`]));
 }
 
 /** The namespace that a bare name means the next time; undefined when this time one was given. */
@@ -23,7 +24,7 @@ export function namespaceOfBareNames({ context, namespace }: Pick<Home, 'context
 
 /** What a person types to let a held change go ahead. `bare`: the namespace that need not be named. */
 export function approveCommand({ kind, namespace, name }: ObjectKey, hash: string, bare: string | undefined): string {
-  return `${command()} approve ${kind}/${name} --plan ${hash}${namespace === bare ? '' : ` -n ${namespace}`}`;
+  return `${command()} approve ${kind}/${name} --plan ${hash}${namespace === bare || namespace === '' ? '' : ` -n ${namespace}`}`;
 }
 
 /** Finds `Kind/name` (kind in any case, plural or short name too). BadUse, NoSuchClaim. */
@@ -32,13 +33,14 @@ export async function findClaim(
   text: string,
 ): Promise<JsonObject> {
   const { kind, name } = parseClaimName(text);
-  const claims = await allClaims(project.store, project.scope);
   const words = await kindWords(project);
   const full = words.get(kind.toLowerCase());
+  const isCluster = full !== undefined && (await clusterKinds(project.store)).has(full);
   if (full === undefined) throw new EngineError('NoSuchClaim', `there is no kind ${kind}`, { hint: suggestion(kind, new Set(words.values())) });
+  const claims = await allClaims(project.store, isCluster ? undefined : project.scope);
   const namesakes = claims.filter(claim => claim['kind'] === full && metadataOf(claim).name === name);
   const wanted = project.scope ?? project.context.globals.namespace;
-  const inPlace = namesakes.filter(claim => keyOf(claim).namespace === (wanted ?? project.namespace));
+  const inPlace = namesakes.filter(claim => [wanted ?? project.namespace, ''].includes(keyOf(claim).namespace));
   const found = inPlace[0] ?? (wanted === undefined && namesakes.length === 1 ? namesakes[0] : undefined);
   if (found !== undefined) return found;
   if (namesakes.length > 1) {
@@ -46,7 +48,7 @@ export async function findClaim(
       hint: 'say which with -n NAMESPACE',
     });
   }
-  throw new EngineError('NoSuchClaim', `there is no ${full}/${name}${wanted === undefined ? '' : ` in namespace ${wanted}`}`, {
+  throw new EngineError('NoSuchClaim', `there is no ${full}/${name}${wanted === undefined || isCluster ? '' : ` in namespace ${wanted}`}`, {
     hint: suggestion(
       `${full}/${name}`,
       claims.map(claim => `${String(claim['kind'])}/${metadataOf(claim).name}`),

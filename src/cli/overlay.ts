@@ -8,7 +8,7 @@ import type { Engine } from '../engine/engine.ts';
 import { afterPut, byKey, keyOf, keyText, type Mint, metadataOf } from '../engine/objects.ts';
 import type { Store } from '../engine/store.ts';
 import { newTracker } from '../engine/tracker.ts';
-import { adminObjects, allClaims, inNamespace, type LocalEndpoint, requireClass } from './apply.ts';
+import { adminObjects, allClaims, clusterKindsOf, inNamespace, type LocalEndpoint, requireClass } from './apply.ts';
 import { answers, readNote } from './endpoint.ts';
 import { isCluster } from './home.ts';
 import type { Context } from './host.ts';
@@ -50,13 +50,13 @@ export async function overlay(context: Context, loaded: Loaded, className: strin
   };
   const endpoint = local ?? { endpoint: OFFLINE_ENDPOINT, instance: instance.id };
   for (const object of [...loaded.others, ...adminObjects(loaded, endpoint)]) put(object);
-  const claims = inNamespace(loaded.claims, namespace);
+  const claims = inNamespace(loaded.claims, namespace, clusterKindsOf([...objects.values()]));
   if (className !== undefined) {
     requireClass(
       className,
       [...objects.values()].filter(object => object['kind'] === 'EnvironmentClass').map(object => keyOf(object).name),
     );
-    for (const name of new Set(claims.map(claim => keyOf(claim).namespace))) put(namespaceOf(name, className));
+    for (const name of new Set(claims.map(claim => keyOf(claim).namespace))) if (name !== '') put(namespaceOf(name, className));
   }
   const stored = claims.map(put);
   const providers = await context.host.providers();

@@ -49,7 +49,7 @@ function head(claim: JsonObject, { bold, green, red, dim }: Colours): string[] {
   const { class: className, composition, revision, conditions } = statusOf(claim);
   const lines = conditions.map(item => [`  ${item.type}`, item.status, item.reason, item.message]);
   return [
-    `${bold(`${kind}/${name}`)} in ${namespace}: ${ready ? green('ready') : red(`not ready: ${reason}${message === '' ? '' : `: ${message}`}`)}`,
+    `${bold(`${kind}/${name}`)}${namespace === '' ? '' : ` in ${namespace}`}: ${ready ? green('ready') : red(`not ready: ${reason}${message === '' ? '' : `: ${message}`}`)}`,
     dim(`  class ${className || '–'}, implementation ${composition || '–'}, revision ${revision.slice(0, 12) || '–'}`),
     'conditions:',
     ...columns(lines),

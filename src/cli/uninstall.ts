@@ -55,7 +55,7 @@ async function assertNoClaims(api: Api, crds: readonly JsonObject[]): Promise<vo
   const kinds = crds.filter(crd => metadataOf(crd).labels?.[CLAIM_KIND] !== undefined).map(namesOf);
   const claims = (await Promise.all(kinds.map(kind => listClaims(api, claimResource(kind))))).flat();
   if (claims.length === 0) return;
-  const texts = claims.map(claim => `${claim['kind'] as string} ${metadataOf(claim).namespace}/${metadataOf(claim).name}`).sort();
+  const texts = claims.map(titleOf).sort();
   throw new EngineError('ClaimsExist', `${claims.length} ${claims.length === 1 ? 'claim exists' : 'claims exist'}: ${usersText(texts)}`);
 }
 

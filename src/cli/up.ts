@@ -2,7 +2,7 @@
 import { EngineError } from '../core/errors.ts';
 import type { ClaimKey, JsonObject } from '../core/types.ts';
 import { keyOf, keyText, metadataOf } from '../engine/objects.ts';
-import { allClaims, inNamespace, putAdmin, putClaims, setClass } from './apply.ts';
+import { allClaims, clusterKindsOf, inNamespace, putAdmin, putClaims, setClass } from './apply.ts';
 import type { EmulatorNote } from './endpoint.ts';
 import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
@@ -58,7 +58,7 @@ export function refuseState(home: Pick<Home, 'context' | 'problems'>): boolean {
 }
 
 async function work(project: Project, loaded: Loaded, options: UpOptions, interrupt: Interrupt): Promise<ExitCode> {
-  const claims = inNamespace(loaded.claims, project.namespace);
+  const claims = inNamespace(loaded.claims, project.namespace, clusterKindsOf([...loaded.known, ...loaded.admin]));
   const { undeclared } = await prepare(project, loaded, claims, options);
   const removed = options.prune ? await requestRemoval(project, undeclared, false) : [];
   const before = await snapshot(project);

@@ -55,7 +55,8 @@ const CLAIM_COLUMNS: readonly Column[] = [
  * something that a CustomResourceDefinition cannot.
  */
 export function claimCrd(definition: ClaimDefinition, version: string): JsonObject {
-  const { kind, plural, shortNames, connection } = definition;
+  const { kind, plural, shortNames, scope, connection } = definition;
+  const isNamespaced = scope !== 'Cluster';
   const spec = claimSpecSchema(definition);
   const about = (definition.schema as Schema).description ?? `A claim for a ${kind}.`;
   const schema = {
@@ -63,16 +64,13 @@ export function claimCrd(definition: ClaimDefinition, version: string): JsonObje
     description: about,
     required: ['spec'],
     properties: { ...HEAD, spec, status: claimStatusSchema(definition.outputs as Schema) },
-    'x-kubernetes-validations': [nameRule(kind)],
+    'x-kubernetes-validations': [isNamespaced ? nameRule(kind) : CLUSTER_NAME_RULE],
   };
-  const labels = { [CLAIM_KIND]: kind, 'servicebinding.io/provisioned-service': 'true' };
-  const categories = ['claims'];
-  return crd(
-    { kind, plural, shortNames, categories, scope: 'Namespaced', schema, columns: CLAIM_COLUMNS, labels, version },
-    {
-      'plinth.dev/connection-type': connection.type,
-    },
-  );
+  const labels: StringMap = { [CLAIM_KIND]: kind, ...(isNamespaced ? { 'servicebinding.io/provisioned-service': 'true' } : {}) };
+  // `kubectl get claims` is a tenant's question about a namespace; what belongs to none is the platform's.
+  const categories = [isNamespaced ? 'claims' : 'plinth'];
+  const annotations: StringMap = isNamespaced ? { 'plinth.dev/connection-type': connection.type } : {};
+  return crd({ kind, plural, shortNames, categories, scope, schema, columns: CLAIM_COLUMNS, labels, version }, annotations);
 }
 
 /** The structural schema of a claim's `spec`, `lifecycle` included. Throws as `claimCrd`. */
@@ -108,6 +106,13 @@ function nameRule(kind: string): JsonObject {
   };
 }
 
+/** What belongs to no namespace may make one of its own name. */
+const CLUSTER_NAME_RULE: JsonObject = {
+  fieldPath: '.metadata.name',
+  rule: "size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')",
+  message: 'the name must be one of a namespace: lower-case letters, digits and -, at most 63',
+};
+
 function ownWords(field: 'kind' | 'plural', words: readonly string[]): JsonObject {
   const rule = `!(self.spec.${field} in [${words.map(word => `'${word}'`).join(', ')}])`;
   return { fieldPath: `.spec.${field}`, rule, message: 'Plinth itself has a kind of this name; choose another' };
@@ -123,6 +128,12 @@ const ADMIN_RULES: Partial<Record<AdminKind, JsonObject[]>> = {
       message: `the name must be <plural>.${GROUP}`,
     },
     { fieldPath: '.spec.kind', rule: 'self.spec.kind == oldSelf.spec.kind', message: 'the kind cannot change; make a new definition' },
+    { fieldPath: '.spec.scope', rule: 'self.spec.scope == oldSelf.spec.scope', message: 'the scope cannot change; make a new definition' },
+    {
+      fieldPath: '.spec.connection',
+      rule: "self.spec.scope == 'Cluster' ? (!has(self.spec.connection) || size(self.spec.connection.keys) == 0) : has(self.spec.connection)",
+      message: 'what applications get; left out with scope Cluster, as there is no namespace for a Secret',
+    },
     ownWords('kind', Object.keys(ADMIN_NAMES)),
     ownWords(
       'plural',

@@ -19,6 +19,7 @@ export interface Incompatibility {
 export function incompatible(before: ClaimDefinition, after: ClaimDefinition): Incompatibility[] {
   const named = [
     ...(before.kind === after.kind ? [] : [at('spec.kind', 'changed', 'the claims are of the old kind')]),
+    ...(before.scope === after.scope ? [] : [at('spec.scope', 'changed', 'the claims are of the old one')]),
     ...(before.plural === after.plural ? [] : [at('spec.plural', 'changed', 'the claims are found under the old one')]),
   ];
   if (named.length > 0) return named;

@@ -40,22 +40,25 @@ export const ClaimDefinitionSpec = Type.Object({
   kind: text('Kind of the claim, e.g. Queue.', { pattern: '^[A-Z][A-Za-z0-9]*$', maxLength: 63 }),
   plural: text('Plural in lower case, e.g. queues; the object is named <plural>.plinth.dev.', { pattern: '^[a-z][a-z0-9]*$', maxLength: 63 }),
   shortNames: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9]*$' }), { default: [], maxItems: 5, description: 'Short names for kubectl.' }),
+  scope: word(['Namespaced', 'Cluster'], 'Whether its claims belong to a namespace. What belongs to none has no connection Secret.', { default: 'Namespaced' }),
   schema: open('Schema of the spec of a claim, as in a CRD; `lifecycle` is added by itself.'),
-  connection: Type.Object(
-    {
-      type: text('Type of the connection Secret (servicebinding.io/<type>).', { pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 }),
-      keys: mapOf(
-        {
-          type: 'object',
-          properties: {
-            optional: { type: 'boolean', default: false, description: 'A composition may leave it out.' },
-            description: { type: 'string', description: 'What an application finds there.' },
+  connection: maybe(
+    Type.Object(
+      {
+        type: text('Type of the connection Secret (servicebinding.io/<type>).', { pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 }),
+        keys: mapOf(
+          {
+            type: 'object',
+            properties: {
+              optional: { type: 'boolean', default: false, description: 'A composition may leave it out.' },
+              description: { type: 'string', description: 'What an application finds there.' },
+            },
           },
-        },
-        'Keys of the Secret, the same for every implementation.',
-      ),
-    },
-    { description: 'What an application gets: the contract that every composition of the kind fills.' },
+          'Keys of the Secret, the same for every implementation.',
+        ),
+      },
+      { description: 'What an application gets: the contract that every composition of the kind fills. Left out with scope Cluster.' },
+    ),
   ),
   outputs: open('Schema of the public outputs in the status, which other claims may read; never secret.'),
 });

@@ -354,10 +354,15 @@ function newEntry(setting: Setting, { desired, type, link, spec }: Wanted, name:
     since: setting.now,
     incarnation,
     origin,
-    holds: type.holds,
+    holds: holdsOf(type, name),
     settled: {},
     ...pinsFor(setting, type, spec, origin),
   };
+}
+
+/** What a thing of the type holds. */
+export function holdsOf({ holds, holdsBy }: Pick<ResourceType, 'holds' | 'holdsBy'>, name: string): ResourceType['holds'] {
+  return holdsBy === undefined ? holds : holdsBy(name);
 }
 
 function originFor({ lifecycle }: Setting, { template }: DesiredResource, name: string): OwnedEntry['origin'] {

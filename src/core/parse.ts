@@ -54,7 +54,8 @@ function specOf(object: JsonObject, definition: ClaimDefinition): { spec: JsonOb
 
 /** Everything wrong with a claim: InvalidObject for its head, InvalidClaim for its spec, ImmutableField for a rule on `previous` that fails. */
 export function claimProblems(object: JsonObject, definition: ClaimDefinition, previous?: Claim): EngineError[] {
-  const head = headProblems(object, true);
+  const head = headProblems(object, definition.scope !== 'Cluster');
+  if (definition.scope === 'Cluster') head.push(...clusterNameProblems(object));
   if (object['kind'] !== definition.kind) head.push(kindProblem(object['kind'], [definition.kind]));
   const given = object['spec'];
   if (!isMap(given) || (previous === undefined && sound.get(given) === definition)) return head;
@@ -66,6 +67,16 @@ export function claimProblems(object: JsonObject, definition: ClaimDefinition, p
   const problems = [...value, ...rules, ...block];
   if (previous === undefined && problems.length === 0 && Object.isFrozen(given)) sound.set(given, definition);
   return [...head, ...problems.map(problem => errorOf(problem, 'InvalidClaim'))];
+}
+
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** What belongs to no namespace may make one of its own name. */
+function clusterNameProblems(object: JsonObject): EngineError[] {
+  const name = isMap(object['metadata']) ? object['metadata']['name'] : undefined;
+  if (typeof name !== 'string' || LABEL.test(name)) return [];
+  const message = `\`metadata.name\` ${JSON.stringify(name)} cannot be the name of a namespace`;
+  return [new EngineError('InvalidObject', message, { path: 'metadata.name', hint: 'use lower-case letters, digits and `-`, at most 63' })];
 }
 
 const named = new WeakMap<Schema, Schema>();
@@ -135,12 +146,13 @@ function misplacedProblems({ implementations }: JsonObject): EngineError[] {
 const KEY = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 function definitionProblems(spec: JsonObject, object: JsonObject): EngineError[] {
-  const { kind, plural, schema, outputs, connection } = spec as {
+  const { kind, plural, scope, schema, outputs, connection } = spec as {
     kind: string;
     plural: string;
+    scope: string;
     schema: JsonObject;
     outputs: JsonObject;
-    connection: JsonObject;
+    connection?: JsonObject;
   };
   const wrong = (path: string, message: string, hint: string): EngineError => new EngineError('InvalidObject', message, { path, hint });
   const problems = [...checkSchema(schema, 'spec.schema'), ...checkSchema(outputs, 'spec.outputs')].map(problem => errorOf(problem, 'InvalidObject'));
@@ -154,7 +166,13 @@ function definitionProblems(spec: JsonObject, object: JsonObject): EngineError[]
   if (isMap(schema['properties']) && schema['properties']['lifecycle'] !== undefined) {
     problems.push(wrong('spec.schema.properties.lifecycle', '`lifecycle` is in every claim already', 'remove it'));
   }
-  for (const key of Object.keys(connection['keys'] as JsonObject)) {
+  const keys = Object.keys((connection?.['keys'] ?? {}) as JsonObject);
+  if (scope === 'Cluster' && keys.length > 0) {
+    const message = `a ${kind} belongs to no namespace, so there is none for a connection Secret`;
+    return [...problems, wrong('spec.connection', message, 'remove it, or let the kind be Namespaced')];
+  }
+  if (scope === 'Namespaced' && connection === undefined) problems.push(wrong('spec.connection', 'it is missing', 'write what an application gets'));
+  for (const key of keys) {
     const path = `spec.connection.keys[${JSON.stringify(key)}]`;
     if (!KEY.test(key)) problems.push(wrong(path, `\`${key}\` cannot be a key of a Secret`, 'use lower-case letters, digits, `-` and `.`'));
     if (key === 'type' || key === 'provider') problems.push(wrong(path, `\`${key}\` is in every connection Secret already`, 'remove it'));
@@ -170,8 +188,8 @@ function parseAdmin(object: JsonObject, kind: AdminKind): { readonly name: strin
 /** Throws EngineError InvalidObject, or InvalidExpression for a rule. */
 export function parseDefinition(object: JsonObject): ClaimDefinition {
   const { name, spec } = parseAdmin(object, 'ClaimDefinition');
-  const { kind, plural, shortNames, schema, connection, outputs } = spec as unknown as Omit<ClaimDefinition, 'name'>;
-  return { name, kind, plural, shortNames, schema, connection, outputs };
+  const { kind, plural, shortNames, scope, schema, connection, outputs } = spec as unknown as Omit<ClaimDefinition, 'name'>;
+  return { name, kind, plural, shortNames, scope, schema, connection: connection ?? { type: '', keys: {} }, outputs };
 }
 
 /** The form only; `compile` finds what it means. Throws EngineError InvalidObject. */

@@ -65,8 +65,11 @@ export interface ClaimDefinition {
   readonly kind: string;
   readonly plural: string;
   readonly shortNames: readonly string[];
+  /** Claims of a Cluster kind belong to no namespace, and so have no connection Secret. */
+  readonly scope: 'Namespaced' | 'Cluster';
   /** Schema of the claim's `spec` without `lifecycle`. */
   readonly schema: TSchema;
+  /** Without keys, and of no type, for a Cluster kind. */
   readonly connection: { readonly type: string; readonly keys: Readonly<Record<string, { readonly optional: boolean; readonly description?: string }>> };
   readonly outputs: TSchema;
 }
@@ -328,6 +331,8 @@ export interface ResourceType<Spec = JsonObject, State = JsonObject, Client = un
   readonly naming: Naming<Spec>;
   readonly mark: Mark;
   readonly holds: 'nothing' | 'backlog' | 'data';
+  /** Instead of `holds`, for a type whose things are of many kinds: by the natural key. */
+  readonly holdsBy?: (name: string) => 'nothing' | 'backlog' | 'data';
   /** The service's own propagation time: within it neither drift nor loss. A top-level field that takes longer says so by keyword `settleSeconds`. */
   readonly settleSeconds: number;
   readonly examples: readonly Spec[];

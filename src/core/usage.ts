@@ -15,7 +15,7 @@ export function usageOf(claims: readonly JsonObject[]): Usage {
   const usage = new Map<string, string[]>();
   for (const claim of claims) {
     const { name, namespace = '' } = claim['metadata'] as { name: string; namespace?: string };
-    const text = `${claim['kind'] as string} ${namespace}/${name}`;
+    const text = `${claim['kind'] as string} ${namespace === '' ? '' : `${namespace}/`}${name}`;
     for (const key of usedBy(claim)) {
       const users = usage.get(key);
       if (users === undefined) usage.set(key, [text]);

@@ -25,8 +25,8 @@ export function adminResource(kind: AdminKind): Resource {
 }
 
 /** Where the claims of a kind are. */
-export function claimResource({ kind, plural }: { readonly kind: string; readonly plural: string }): Resource {
-  return { group: GROUP, version: VERSION, plural, kind, namespaced: true };
+export function claimResource({ kind, plural, scope }: { readonly kind: string; readonly plural: string; readonly scope?: string | undefined }): Resource {
+  return { group: GROUP, version: VERSION, plural, kind, namespaced: scope !== 'Cluster' };
 }
 
 /** A live read; undefined when there is none. Errors: those of `request`, here and below. */

@@ -115,6 +115,8 @@ function incompatibilities(object: JsonObject, definition: ClaimDefinition, exis
   const contract = accepted === undefined ? [] : incompatible(parseDefinition({ ...object, spec: accepted }), definition);
   const served = specSchemaOf(existing);
   const wanted = specSchemaOf(claimCrd(definition, ''));
+  const there = (existing['spec'] as JsonObject)['scope'];
+  if (there !== definition.scope) return [{ path: 'spec.scope', message: `\`spec.scope\` is ${definition.scope}: the claims there are of scope ${there}` }];
   const schema = served === undefined || wanted === undefined ? [] : incompatibleSchemas(served, wanted);
   const seen = new Set(contract.map(({ message }) => message));
   return [...contract, ...schema.filter(({ message }) => !seen.has(message))];

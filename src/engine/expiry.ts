@@ -1,6 +1,7 @@
 /** The end of an Environment: announced, put off, and carried out as if a person had deleted it. */
 import { ENVIRONMENT, EXPIRES, expiryOf } from '../core/environment.ts';
 import { isError } from '../core/errors.ts';
+import { ownClass } from '../core/own-class.ts';
 import { parseClaim } from '../core/parse.ts';
 import type { Schedule } from '../core/report.ts';
 import { classFor } from '../core/selection.ts';
@@ -49,9 +50,9 @@ async function annotate(engine: Engine, claim: Claim, definition: ClaimDefinitio
 }
 
 /** While its class cannot be told it says nothing, and nothing ends by it. */
-async function ttlOfClass({ store }: Engine, { spec }: Claim): Promise<string | undefined> {
+async function ttlOfClass({ store }: Engine, claim: Claim): Promise<string | undefined> {
   try {
-    return classFor(await loadClasses(store), spec['class'] as string | undefined).ttl;
+    return classFor(await loadClasses(store), ownClass(claim)).ttl;
   } catch (error) {
     if (isError(error)) return undefined;
     throw error;

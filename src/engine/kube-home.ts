@@ -44,8 +44,8 @@ export function definedKinds(home: KubeHome): Resource[] {
   const definitions = home.kinds.get('ClaimDefinition');
   if (definitions === undefined) return [];
   return objectsOf(definitions.cache).flatMap(object => {
-    const { kind, plural } = (object['spec'] ?? {}) as { kind?: string; plural?: string };
-    return kind === undefined || plural === undefined || RESOURCES[kind] !== undefined ? [] : [claimResource(kind, plural)];
+    const { kind, plural, scope } = (object['spec'] ?? {}) as { kind?: string; plural?: string; scope?: string };
+    return kind === undefined || plural === undefined || RESOURCES[kind] !== undefined ? [] : [claimResource(kind, plural, scope)];
   });
 }
 

@@ -33,9 +33,9 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
   Revision: { group: 'apps', version: 'v1', plural: 'controllerrevisions', kind: 'ControllerRevision', namespaced: true },
 };
 
-/** The resource of a claim kind. */
-export function claimResource(kind: string, plural: string): Resource {
-  return { group: GROUP, version: VERSION, plural, kind, namespaced: true };
+/** The resource of a claim kind; namespaced unless its scope is Cluster. */
+export function claimResource(kind: string, plural: string, scope?: string): Resource {
+  return { group: GROUP, version: VERSION, plural, kind, namespaced: scope !== 'Cluster' };
 }
 
 /** Where an object is kept: revisions in the engine's own namespace under a name of their own, everything else where its key says. */

@@ -110,7 +110,9 @@ function tellSecret(home: KubeHome, name: string, { object, before }: Change): v
 function followDefinitions(home: KubeHome): void {
   const wanted = new Map(definedKinds(home).map(resource => [resource.kind, resource]));
   for (const [kind, watch] of home.kinds) {
-    if (RESOURCES[kind] !== undefined || wanted.get(kind)?.plural === watch.options.resource.plural) continue;
+    const now = wanted.get(kind);
+    const { plural, namespaced } = watch.options.resource;
+    if (RESOURCES[kind] !== undefined || (now?.plural === plural && now.namespaced === namespaced)) continue;
     end(home.kinds, kind, watch);
   }
   for (const [kind, resource] of wanted) {

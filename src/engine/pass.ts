@@ -121,8 +121,11 @@ export function dependencies(pass: Pass, served: Served | undefined): ObjectKey[
           ),
         ];
   const { namespace, name, kind } = pass.claim;
-  const secrets: ObjectKey[] = [{ kind: 'Secret', namespace, name: bindingName({ kind, name }) }, ...pass.credentialSecrets];
-  return [cluster('EnvironmentClass', '*'), cluster('Namespace', namespace), cluster(ENVIRONMENT, namespace), ...chosen, ...secrets, ...pass.references.keys];
+  const placed: ObjectKey[] =
+    namespace === ''
+      ? []
+      : [cluster('Namespace', namespace), cluster(ENVIRONMENT, namespace), { kind: 'Secret', namespace, name: bindingName({ kind, name }) }];
+  return [cluster('EnvironmentClass', '*'), ...placed, ...chosen, ...pass.credentialSecrets, ...pass.references.keys];
 }
 
 /** Plans without doing anything: looks, but neither records nor applies. */

@@ -1,6 +1,7 @@
 /** Where a claim stands: the class of its namespace, and the Environment that made it. */
 import { ENVIRONMENT, environmentFrom, NO_ENVIRONMENT, standingOf } from '../core/environment.ts';
 import { EngineError } from '../core/errors.ts';
+import { ownClass } from '../core/own-class.ts';
 import type { Claim, Environment, JsonObject, Place } from '../core/types.ts';
 import { loadDefinition } from './catalogue.ts';
 import { metadataOf } from './objects.ts';
@@ -11,7 +12,7 @@ type Where = Pick<Claim, 'kind' | 'namespace' | 'name' | 'spec'>;
 /** What chooses for a claim beside itself. Throws EngineError WaitingForEnvironment while that cannot be told, and what Store.get throws. */
 export async function placeOf(store: Store, claim: Where): Promise<Place> {
   const { environment, standing } = await lookAround(store, claim);
-  if (claim.namespace === '') return { class: claim.spec['class'] as string | undefined, environment };
+  if (claim.namespace === '') return { class: ownClass(claim), environment };
   if (standing === 'unknown') {
     throw new EngineError('WaitingForEnvironment', `the Environment ${claim.namespace} has not said yet whether this namespace is its own`);
   }

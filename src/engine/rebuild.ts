@@ -1,6 +1,6 @@
 /** Finding an inventory again by the marks on the things themselves. */
 import { EngineError, isError } from '../core/errors.ts';
-import { identityKey, isOwned } from '../core/match.ts';
+import { holdsOf, identityKey, isOwned } from '../core/match.ts';
 import { emptyStatus } from '../core/parse-status.ts';
 import { select } from '../core/selection.ts';
 import type { Claim, ClaimDefinition, InventoryEntry, Owned, OwnedEntry } from '../core/types.ts';
@@ -83,7 +83,8 @@ export function entriesFor(found: readonly Found[], now: string): OwnedEntry[] {
   return found.map(({ type, name, owner, connection, config }) => {
     const incarnation = seen.get(owner.id) ?? 0;
     seen.set(owner.id, incarnation + 1);
-    const holds = connection.types.get(type)?.holds ?? 'data';
+    const known = connection.types.get(type);
+    const holds = known === undefined ? 'data' : holdsOf(known, name);
     const pins = { origin: 'Created', deletion: holds === 'data' ? 'Retain' : 'Delete', onDelete: {} } as const;
     return {
       phase: 'Present',

@@ -38,8 +38,9 @@ export async function keptIfKindGoes(engine: Engine, claim: Claim, object: JsonO
   return { ...claim, status: { ...claim.status, resources } };
 }
 
-/** True when the claim's namespace is on its way out. */
+/** True when the claim's namespace is on its way out; what belongs to none has none that goes. */
 export async function isNamespaceGoing(engine: Engine, namespace: string): Promise<boolean> {
+  if (namespace === '') return false;
   const object = await engine.store.get({ kind: 'Namespace', namespace: '', name: namespace }, 'cache');
   return object !== undefined && metadataOf(object).deletionTimestamp !== undefined;
 }

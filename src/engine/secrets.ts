@@ -19,7 +19,7 @@ export function bindingName(claim: Pick<Claim, 'kind' | 'name'>): string {
   return `${claim.name}-${claim.kind.toLowerCase()}`;
 }
 
-/** Writes the Secret if it is missing or differs, in one write. `secretsOf`: by resource id. `provider`: the composition, as the binding's provider. */
+/** Writes the Secret if it is missing or differs, in one write; undefined where there is no namespace for one. `secretsOf`: by resource id. `provider`: the composition, as the binding's provider. */
 export async function writeBinding(
   engine: Engine,
   claim: Claim,
@@ -27,7 +27,8 @@ export async function writeBinding(
   rendering: Rendering,
   provider: string,
   secretsOf: (id: string) => StringMap,
-): Promise<Binding> {
+): Promise<Binding | undefined> {
+  if (definition.scope === 'Cluster') return undefined;
   const name = bindingName(claim);
   const filled = fill(rendering.connection, secretsOf);
   const values = Object.fromEntries(Object.entries(filled).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]));

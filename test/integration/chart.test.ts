@@ -45,11 +45,15 @@ test('the chart bears the version of the package', () => {
   expect([chart.version, chart.appVersion]).toEqual([version, version]);
 });
 
-test.each([3, 4] as const)('what helm %i makes of it is what `plinth install` applies', async tool => {
-  const settings = { namespace: NAMESPACE, plurals: pluralsOf(EMBEDDED), image: `plinth:${version}`, version, replicas: 2 };
+test.each([
+  [3, false],
+  [4, false],
+  [4, true],
+] as const)('what helm %i makes of it is what `plinth install` applies (environments: %s)', async (tool, environments) => {
+  const settings = { namespace: NAMESPACE, plurals: pluralsOf(EMBEDDED), environments, image: `plinth:${version}`, version, replicas: 2 };
   const ours = byName([...workloadObjects(settings), ...roleObjects(settings), ...policyObjects(NAMESPACE), ...defaultObjects(EMBEDDED)]);
   ours.delete(`Namespace ${NAMESPACE}`);
-  const theirs = byName(await template(tool));
+  const theirs = byName(await template(tool, '--set', `environments.enabled=${environments}`));
   expect([...theirs.keys()].sort()).toEqual([...ours.keys()].sort());
   for (const [name, object] of theirs) expect(withoutPolicy(object), name).toEqual(ours.get(name));
 });

@@ -1,5 +1,6 @@
 /** An engine of this process on a real API server, behind a proxy that counts and breaks its calls, with what Plinth ships. */
 import { aws } from '../../providers/aws/index.ts';
+import { kubernetes } from '../../providers/kubernetes/index.ts';
 import { localstack } from '../../providers/localstack/index.ts';
 import { adminCrds, claimCrd } from '../../src/core/crd.ts';
 import { parseDefinition } from '../../src/core/parse.ts';
@@ -109,7 +110,7 @@ export async function startClusterEngine(home: ClusterHome, options: EngineOptio
     store,
     clock: realClock,
     instance: await kubeInstance(store.home),
-    providers: new Map([aws, localstack].map(provider => [provider.name, provider])),
+    providers: new Map([aws, localstack, kubernetes].map(provider => [provider.name, provider])),
     connections: newConnections(realClock, { deadlineMs: callTimeoutMs }),
     budgets: newBudgets(realClock),
     options: { ...DEFAULT_OPTIONS, pollMs, callTimeoutMs },

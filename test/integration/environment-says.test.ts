@@ -27,7 +27,7 @@ const environments = object('ClaimDefinition', 'environments.plinth.dev', {
   kind: 'Environment',
   plural: 'environments',
   schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-  connection: { type: 'environment', keys: {} },
+  scope: 'Cluster',
   outputs: { type: 'object', properties: { namespace: { type: 'string' } } },
 });
 const SAID = '${environment.name}/${environment.asleep ? "asleep" : "awake"}/${environment.config[?"LEVEL"].orValue("none")}/${parameters.size}';

@@ -16,7 +16,14 @@ export function defaultObjects(embedded: readonly JsonObject[]): JsonObject[] {
   });
 }
 
-/** Plurals of the claim kinds among the embedded objects, sorted. */
+/** Plurals of the claim kinds of tenants among the embedded objects, sorted. */
 export function pluralsOf(embedded: readonly JsonObject[]): string[] {
-  return embedded.flatMap(({ kind, spec }) => (kind === 'ClaimDefinition' ? [(spec as { plural: string }).plural] : [])).sort();
+  return embedded
+    .flatMap(object => (object['kind'] === 'ClaimDefinition' && !isClusterKind(object) ? [(object['spec'] as { plural: string }).plural] : []))
+    .sort();
+}
+
+/** True for the definition of a kind whose claims belong to no namespace: the platform's. */
+export function isClusterKind({ kind, spec }: JsonObject): boolean {
+  return kind === 'ClaimDefinition' && (spec as { scope?: string }).scope === 'Cluster';
 }

@@ -5,6 +5,7 @@ import { LABELS, NAME } from './roles.ts';
 
 const [GROUP = ''] = API_VERSION.split('/');
 const CLASS = 'plinth.dev/class';
+const INSTANCE = 'plinth.dev/instance';
 const MANAGED = 'app.kubernetes.io/managed-by';
 
 interface Policy {
@@ -41,19 +42,37 @@ function policy({ name, rules, conditions, variables = {}, validations }: Policy
 
 /** Every policy. `namespace`: where the engine runs. */
 export function policyObjects(namespace: string): JsonObject[] {
-  return [...classPolicy(), ...adoptPolicy(), ...engineSecretsPolicy(namespace), ...engineKindsPolicy(namespace)];
+  return [
+    ...namespaceClassPolicy(),
+    ...environmentClassPolicy(),
+    ...adoptPolicy(),
+    ...engineSecretsPolicy(namespace),
+    ...engineKindsPolicy(namespace),
+    ...engineNamespacesPolicy(namespace),
+  ];
 }
 
 /** The class of a namespace decides on accounts and costs: who labels a namespace must be allowed to `use` that class. */
-function classPolicy(): JsonObject[] {
+function namespaceClassPolicy(): JsonObject[] {
   const label = (object: string): string =>
     `(has(${object}.metadata.labels) && '${CLASS}' in ${object}.metadata.labels ? ${object}.metadata.labels['${CLASS}'] : '')`;
+  return classPolicy('class', on('', ['namespaces'], ['CREATE', 'UPDATE']), label, `without the label ${CLASS} the default class serves the namespace`);
+}
+
+/** The engine labels the namespace of an Environment with rights of its own, so who writes the Environment is asked. */
+function environmentClassPolicy(): JsonObject[] {
+  const field = (object: string): string => `(has(${object}.spec) && has(${object}.spec.class) ? ${object}.spec.class : '')`;
+  const rule = on(GROUP, ['environments'], ['CREATE', 'UPDATE']);
+  return classPolicy('environment-class', rule, field, 'without spec.class the default class serves the Environment');
+}
+
+function classPolicy(name: string, rule: JsonObject, classOf: (object: string) => string, without: string): JsonObject[] {
   const may = (check: string): string => `authorizer.group('${GROUP}').resource('environmentclasses')${check}.check('use').allowed()`;
   return policy({
-    name: 'class',
-    rules: [on('', ['namespaces'], ['CREATE', 'UPDATE'])],
-    conditions: { 'class-changes': `${label('object')} != (oldObject == null ? '' : ${label('oldObject')})` },
-    variables: { class: label('object') },
+    name,
+    rules: [rule],
+    conditions: { 'class-changes': `${classOf('object')} != (oldObject == null ? '' : ${classOf('oldObject')})` },
+    variables: { class: classOf('object') },
     validations: [
       {
         expression: `variables.class == '' || ${may('.name(variables.class)')}`,
@@ -62,7 +81,7 @@ function classPolicy(): JsonObject[] {
       },
       {
         expression: `variables.class != '' || ${may('')}`,
-        message: `without the label ${CLASS} the default class serves the namespace: to take it away, the verb use on all environmentclasses.${GROUP} is needed`,
+        message: `${without}: to take it away, the verb use on all environmentclasses.${GROUP} is needed`,
         reason: 'Forbidden',
       },
     ],
@@ -123,6 +142,23 @@ function engineSecretsPolicy(namespace: string): JsonObject[] {
       {
         expression: `oldObject == null || ${isOurs('oldObject')} || ${isOwned}`,
         message: `the engine changes and deletes only Secrets with the label ${MANAGED}: ${NAME}`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}
+
+/** Namespaces cannot be granted by name either: the engine writes only those that it made for an Environment. */
+function engineNamespacesPolicy(namespace: string): JsonObject[] {
+  const isOurs = (object: string): string => `(${object} == null || has(${object}.metadata.labels) && '${INSTANCE}' in ${object}.metadata.labels)`;
+  return policy({
+    name: 'engine-namespaces',
+    rules: [on('', ['namespaces'], ['CREATE', 'UPDATE', 'DELETE'])],
+    conditions: isEngine(namespace),
+    validations: [
+      {
+        expression: `${isOurs('object')} && ${isOurs('oldObject')}`,
+        message: `the engine writes only Namespaces with the label ${INSTANCE}`,
         reason: 'Forbidden',
       },
     ],

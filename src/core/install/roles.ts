@@ -11,12 +11,16 @@ export const NAME = 'plinth';
 export const LABELS = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': NAME };
 const RBAC = 'rbac.authorization.k8s.io';
 const ADMIN = Object.values(ADMIN_NAMES).map(({ plural }) => plural);
+/** A claim kind of the platform: no role of a tenant names it. */
+const ENVIRONMENTS = 'environments';
 
 export interface RoleSettings {
   /** Where the engine runs. */
   readonly namespace: string;
-  /** Plurals of the claim kinds. */
+  /** Plurals of the claim kinds of tenants. */
   readonly plurals: readonly string[];
+  /** Whether the engine may make namespaces for Environments. */
+  readonly environments: boolean;
 }
 
 interface Rule {
@@ -50,14 +54,21 @@ const aggregateTo = (...roles: string[]): JsonObject => Object.fromEntries(roles
 
 /** Every role and binding. */
 export function roleObjects(settings: RoleSettings): JsonObject[] {
-  return [...engineRoles(settings), ...claimRoles(settings.plurals), ...platformRoles(settings.plurals)];
+  const { namespace, plurals, environments } = settings;
+  return [...engineRoles(settings), ...(environments ? environmentRoles(namespace) : []), ...claimRoles(plurals), ...platformRoles(plurals)];
+}
+
+/** What the engine needs beside that for Environments: it makes and deletes namespaces and gives people roles in them. */
+export function environmentRoles(namespace: string): JsonObject[] {
+  const name = `${NAME}-engine-environments`;
+  return [role('ClusterRole', name, ENVIRONMENT_RULES), binding('ClusterRoleBinding', name, name, namespace)];
 }
 
 /** What the engine itself may do. Bound one by one: a role that the API server gathers from others is made again by it after it was deleted. */
 function engineRoles({ namespace, plurals }: RoleSettings): JsonObject[] {
   return [
     role('ClusterRole', `${NAME}-engine`, BASE),
-    role('ClusterRole', `${NAME}-engine-claims`, claimRules(plurals)),
+    role('ClusterRole', `${NAME}-engine-claims`, claimRules([...plurals, ENVIRONMENTS])),
     role('Role', `${NAME}-engine`, OWN, {}, namespace),
     binding('ClusterRoleBinding', `${NAME}-engine`, `${NAME}-engine`, namespace),
     binding('ClusterRoleBinding', `${NAME}-engine-claims`, `${NAME}-engine-claims`, namespace),
@@ -79,6 +90,20 @@ const BASE: readonly Rule[] = [
   // only Secrets that bear its label.
   { groups: '', resources: ['secrets'], verbs: 'get list watch create update delete' },
   { groups: 'events.k8s.io', resources: ['events'], verbs: 'create patch' },
+];
+
+const ENVIRONMENT_RULES: readonly Rule[] = [
+  // A policy lets the engine write only those that it made.
+  { groups: '', resources: ['namespaces'], verbs: 'create patch delete' },
+  // The class of a namespace is asked for by a policy, of the engine as of everybody; whoever wrote the Environment was asked already.
+  { groups: GROUP, resources: ['environmentclasses'], verbs: 'use' },
+  // Whose time is over is deleted, as a person would.
+  { groups: GROUP, resources: [ENVIRONMENTS], verbs: 'delete' },
+  // Users get one of three roles of Kubernetes there, whatever these may do; no other can be given.
+  { groups: RBAC, resources: ['rolebindings'], verbs: 'get list watch create patch delete' },
+  { groups: RBAC, resources: ['clusterroles'], verbs: 'bind', names: ['view', 'edit', 'admin'] },
+  // Which namespaces there will be is not known before, so in any.
+  { groups: '', resources: ['configmaps', 'resourcequotas'], verbs: 'get list watch create patch delete' },
 ];
 
 function claimRules(plurals: readonly string[]): Rule[] {
@@ -118,12 +143,12 @@ function claimRoles(plurals: readonly string[]): JsonObject[] {
 /** To be bound by whoever runs the platform. */
 function platformRoles(plurals: readonly string[]): JsonObject[] {
   return [
-    role('ClusterRole', `${NAME}-platform-view`, [{ groups: GROUP, resources: ADMIN, verbs: 'get list watch' }]),
+    role('ClusterRole', `${NAME}-platform-view`, [{ groups: GROUP, resources: [...ADMIN, ENVIRONMENTS], verbs: 'get list watch' }]),
     role('ClusterRole', `${NAME}-platform-admin`, [
       { groups: GROUP, resources: ADMIN, verbs: 'get list watch create update patch delete deletecollection' },
       // Which class a namespace may be given, and who may take over what exists already: verbs of our own, asked for by the policies.
       { groups: GROUP, resources: ['environmentclasses'], verbs: 'use' },
-      { groups: GROUP, resources: plurals, verbs: 'get list watch create update patch delete deletecollection adopt' },
+      { groups: GROUP, resources: [...plurals, ENVIRONMENTS], verbs: 'get list watch create update patch delete deletecollection adopt' },
     ]),
   ];
 }
