@@ -94,7 +94,7 @@ test('every shipped definition becomes a kind that is served, and says so', asyn
     const told = Object.fromEntries(status.conditions.map(({ type, status: is }) => [type as string, is]));
     expect(told, metadata.name).toEqual({ NamesAccepted: 'True', Established: 'True' });
   }
-  expect(items).toHaveLength(8);
+  expect(items).toHaveLength(9);
 });
 
 test('a settled kind costs no write, and an edit of it by hand is put back', async () => {
