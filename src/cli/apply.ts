@@ -93,14 +93,23 @@ export async function putClaims(store: EditableStore, claims: readonly JsonObjec
   return claims.map(keyOf);
 }
 
-/** Every claim of the store, or of one namespace. What belongs to none is the platform's: who may not read it is shown the rest. */
+/** Every claim of the store, or of one namespace. */
 export async function allClaims(store: EditableStore, namespace?: string): Promise<JsonObject[]> {
+  return await claimsOf(store, namespace, kind => store.list(kind));
+}
+
+/** The same to be looked at. What belongs to no namespace is the platform's: who may not read it is shown the rest. */
+export async function visibleClaims(store: EditableStore, namespace?: string): Promise<JsonObject[]> {
+  return await claimsOf(store, namespace, kind => store.list(kind).catch(noneIfDenied));
+}
+
+async function claimsOf(store: EditableStore, namespace: string | undefined, listWide: (kind: string) => Promise<JsonObject[]>): Promise<JsonObject[]> {
   const definitions = await store.list('ClaimDefinition');
   const wide = clusterKindsOf(definitions);
   const kinds = definitions.map(definition => String((definition['spec'] as JsonObject)['kind']));
   const claims = kinds.map(async kind => {
     if (!wide.has(kind)) return await store.list(kind, namespace);
-    return namespace === undefined ? await store.list(kind).catch(noneIfDenied) : [];
+    return namespace === undefined ? await listWide(kind) : [];
   });
   return (await Promise.all(claims)).flat();
 }
