@@ -318,6 +318,35 @@ describe.skipIf(!available).concurrent('an object', { timeout: 240_000 }, () => 
     expect(await look(hand, keyOf(late)), 'gone with its kind').toEqual({ kind: 'absent' });
   });
 
+  test('what belongs to no namespace makes one of its own name, and objects in that while it is its own', async () => {
+    const [mine, theirs] = [`own-${randomBytes(4).toString('hex')}`, await newNamespace(plane)];
+    const as = (name: string) => ({ instance: INSTANCE, kind: 'Trial', namespace: '', name, uid: `uid-of-${name}`, id: 'it' });
+    const make = async (name: string, wanted: Manifest, key: string): Promise<Present> => await bring(hand, key, { manifest: wanted }, as(name));
+    const create = async (name: string, wanted: Manifest, key: string): Promise<void> =>
+      await hand.type.create(hand.context(), key, canonicalOf(hand, { manifest: wanted }, as(name)));
+    const space = (name: string): Manifest => manifest('v1', 'Namespace', name, {});
+    const inside = manifest('v1', 'ConfigMap', 'inside', { data: { a: '1' } });
+
+    await expect(create(mine, inside, `ConfigMap/${mine}/inside`), 'before its namespace').rejects.toMatchObject({ code: 'DependencyMissing' });
+    const made = await make(mine, space(mine), `Namespace/${mine}`);
+    expect(made.state).toMatchObject({ name: mine, namespace: '' });
+    expect((await make(mine, inside, `ConfigMap/${mine}/inside`)).state).toMatchObject({ namespace: mine });
+
+    const other = space(`${mine}-other`);
+    await expect(create(mine, other, `Namespace/${mine}-other`)).rejects.toMatchObject({ code: 'NotAllowed', retry: 'terminal' });
+    await expect(create(theirs, inside, `ConfigMap/${theirs}/inside`)).rejects.toMatchObject({ code: 'Conflict' });
+    const role = manifest('rbac.authorization.k8s.io/v1', 'ClusterRole', 'mighty', { rules: [] });
+    await expect(create(mine, role, `rbac.authorization.k8s.io/ClusterRole/${mine}/mighty`)).rejects.toMatchObject({ code: 'NotAllowed' });
+    await expect(brought(space(`${mine}-third`))).rejects.toMatchObject({ code: 'NotAllowed' });
+
+    const found: string[] = [];
+    for await (const one of kubernetes.owned(hand.context(), INSTANCE)) if (one.owner.name === mine) found.push(one.name);
+    expect(found.sort()).toEqual([`ConfigMap/${mine}/inside`, `Namespace/${mine}`]);
+    await hand.type.delete(hand.context(), `Namespace/${mine}`, made, {});
+    const late = create(mine, manifest('v1', 'ConfigMap', 'late', {}), `ConfigMap/${mine}/late`);
+    await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^(Busy|DependencyMissing)$/) });
+  });
+
   test('Secrets are refused by name as well', async () => {
     await expect(look(hand, `Secret/${namespace}/shop`)).rejects.toMatchObject({ code: 'InvalidRequest' });
   });

@@ -137,6 +137,18 @@ test.each(rows)('%s', (_, object, status, reason) => {
   if (!readiness.ready) expect(readiness).toMatchObject({ reason, message: expect.stringMatching(/^[^\n]+$|^$/) });
 });
 
+test('a namespace that goes says what is left in it', () => {
+  const conditions = [
+    when('NamespaceDeletionContentFailure', 'False', '', 'all deleted'),
+    when('NamespaceContentRemaining', 'True', 'SomeResourcesRemain', 'Some resources are remaining: queues.plinth.dev has 1 resource instances'),
+    when('NamespaceFinalizersRemaining', 'True', 'SomeFinalizersRemain', 'plinth.dev/claim in 1 resource instances'),
+  ];
+  expect(readinessOf(of('v1', 'Namespace', { conditions }, {}, { deletionTimestamp: 'now' }))).toMatchObject({
+    message: 'is being deleted; Some resources are remaining: queues.plinth.dev has 1 resource instances; plinth.dev/claim in 1 resource instances',
+  });
+  expect(readinessOf(of('v1', 'Namespace', { phase: 'Active' }))).toEqual({ ready: true });
+});
+
 test('what is being deleted says what it waits for', () => {
   const object = of('v1', 'ConfigMap', {}, {}, { deletionTimestamp: 'now', finalizers: ['b/two', 'a/one'] });
   expect(readinessOf(object)).toEqual({ ready: false, reason: 'Deleting', message: 'is being deleted; waits for a/one, b/two' });

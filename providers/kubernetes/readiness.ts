@@ -57,8 +57,16 @@ function general(object: JsonObject): Standing | undefined {
 
 function terminating(object: JsonObject): Standing {
   const finalizers = (read(object, 'metadata.finalizers') ?? []) as string[];
+  const left = object['kind'] === 'Namespace' ? remaining(object) : '';
+  if (left !== '') return { status: 'Terminating', reason: 'Deleting', message: `is being deleted; ${left}` };
   const message = finalizers.length === 0 ? 'is being deleted' : `is being deleted; waits for ${[...finalizers].sort().join(', ')}`;
   return { status: 'Terminating', reason: 'Deleting', message };
+}
+
+/** What a namespace that goes still holds, in the words of the API server. */
+function remaining(object: JsonObject): string {
+  const left = conditionsOf(object).filter(({ type, status }) => /^Namespace(Content|Finalizers)Remaining$/.test(type) && status === 'True');
+  return left.map(({ message }) => message).join('; ');
 }
 
 function byReadyCondition(object: JsonObject): Standing | undefined {

@@ -1,6 +1,6 @@
 /** Puts what was loaded into the store of a project. */
 
-import { EngineError } from '../core/errors.ts';
+import { EngineError, isError } from '../core/errors.ts';
 import { isClusterKind } from '../core/install/defaults.ts';
 import { parseConfig } from '../core/parse.ts';
 import { suggestion } from '../core/similar.ts';
@@ -95,7 +95,26 @@ export async function putClaims(store: EditableStore, claims: readonly JsonObjec
 
 /** Every claim of the store, or of one namespace. */
 export async function allClaims(store: EditableStore, namespace?: string): Promise<JsonObject[]> {
+  return await claimsOf(store, namespace, kind => store.list(kind));
+}
+
+/** The same to be looked at. What belongs to no namespace is the platform's: who may not read it is shown the rest. */
+export async function visibleClaims(store: EditableStore, namespace?: string): Promise<JsonObject[]> {
+  return await claimsOf(store, namespace, kind => store.list(kind).catch(noneIfDenied));
+}
+
+async function claimsOf(store: EditableStore, namespace: string | undefined, listWide: (kind: string) => Promise<JsonObject[]>): Promise<JsonObject[]> {
   const definitions = await store.list('ClaimDefinition');
+  const wide = clusterKindsOf(definitions);
   const kinds = definitions.map(definition => String((definition['spec'] as JsonObject)['kind']));
-  return (await Promise.all(kinds.map(kind => store.list(kind, namespace)))).flat();
+  const claims = kinds.map(async kind => {
+    if (!wide.has(kind)) return await store.list(kind, namespace);
+    return namespace === undefined ? await listWide(kind) : [];
+  });
+  return (await Promise.all(claims)).flat();
+}
+
+function noneIfDenied(error: unknown): JsonObject[] {
+  if (isError(error, 'AccessDenied')) return [];
+  throw error;
 }

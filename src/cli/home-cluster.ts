@@ -65,7 +65,7 @@ interface EventObject {
 /** As the cluster keeps them: for an hour, by default. */
 async function eventsOf({ api }: Cluster, of: ObjectKey): Promise<StoredEvent[]> {
   const query = { fieldSelector: `regarding.kind=${of.kind},regarding.name=${of.name}` };
-  const { items = [] } = (await request(api, { method: 'GET', path: pathOf(EVENTS, of.namespace), query })) as { items?: JsonObject[] };
+  const { items = [] } = (await request(api, { method: 'GET', path: pathOf(EVENTS, of.namespace || 'default'), query })) as { items?: JsonObject[] };
   const events = (items as unknown as EventObject[]).map(({ eventTime, deprecatedLastTimestamp, series, type, reason = '', note = '' }): StoredEvent => {
     const at = series?.lastObservedTime ?? eventTime ?? deprecatedLastTimestamp ?? '';
     return { at, object: of, type: type === 'Warning' ? 'Warning' : 'Normal', reason, message: note };

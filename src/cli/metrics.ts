@@ -107,7 +107,7 @@ function showClaims(metrics: Metrics, runtime: Runtime, claims: readonly JsonObj
     const namespace = metadataOf(object).namespace ?? '';
     if (!held.has(namespace)) held.set(namespace, holds(runtime, namespace));
     if (!held.get(namespace)) continue;
-    namespaces.add(namespace);
+    if (namespace !== '') namespaces.add(namespace);
     const status = statusOf(object);
     const kind = String(object['kind']);
     const readiness = conditionOf(status.conditions, 'Ready')?.status ?? 'Unknown';

@@ -37,7 +37,7 @@ export async function findClaim(
   const full = words.get(kind.toLowerCase());
   const isCluster = full !== undefined && (await clusterKinds(project.store)).has(full);
   if (full === undefined) throw new EngineError('NoSuchClaim', `there is no kind ${kind}`, { hint: suggestion(kind, new Set(words.values())) });
-  const claims = await allClaims(project.store, isCluster ? undefined : project.scope);
+  const claims = isCluster ? await project.store.list(full) : await allClaims(project.store, project.scope);
   const namesakes = claims.filter(claim => claim['kind'] === full && metadataOf(claim).name === name);
   const wanted = project.scope ?? project.context.globals.namespace;
   const inPlace = namesakes.filter(claim => [wanted ?? project.namespace, ''].includes(keyOf(claim).namespace));

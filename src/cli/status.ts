@@ -1,7 +1,7 @@
 /** `plinth status`: all claims at a glance. Reads the state folder, or the cluster, and nothing else. */
 import type { JsonObject } from '../core/types.ts';
 import { keyOf } from '../engine/objects.ts';
-import { allClaims } from './apply.ts';
+import { visibleClaims } from './apply.ts';
 import { type Home, isCluster } from './home.ts';
 import type { Context, ExitCode } from './host.ts';
 import { approveCommand, command, namespaceOfBareNames } from './names.ts';
@@ -15,7 +15,7 @@ import { type ClaimView, viewOf } from './view.ts';
 export async function runStatus(context: Context): Promise<ExitCode> {
   const home = await openHome(context);
   try {
-    const claims = await allClaims(home.store, home.scope);
+    const claims = await visibleClaims(home.store, home.scope);
     const views = claims.map(viewOf);
     await tell(context.out, { claims: views }, () => human(home, claims, views));
     for (const problem of home.problems()) complain(context.out, problem);

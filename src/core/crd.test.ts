@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { claimStatusSchema } from './claim-status.ts';
 import { adminCrds, claimCrd, claimSpecSchema, compareVersions, ENGINE_VERSION, SCHEMA_HASH, upgrade } from './crd.ts';
 import { ADMIN_KINDS } from './kinds.ts';
@@ -155,4 +156,18 @@ test('no shipped kind refuses a change, which may be approved (decision 0012); a
   const rules = { 'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'the size cannot change' }] };
   const own = { ...queue, schema: { type: 'object', properties: { size: { type: 'integer', ...rules } } } } as unknown as typeof queue;
   expect((partsOf(claimCrd(own, '1.2.3')).schema.properties['spec']!['properties'] as JsonObject)['size']).toMatchObject(rules);
+});
+
+test('a kind of scope Cluster: no Service Binding, not among the claims of tenants, and as in crds/', () => {
+  const environment = definitions.find(({ kind }) => kind === 'Environment')!;
+  const crd = claimCrd(environment, '1.2.3');
+  const { metadata, spec, schema } = partsOf(crd);
+  expect(spec['scope']).toBe('Cluster');
+  expect(spec['names']).toMatchObject({ plural: 'environments', shortNames: ['env'], categories: ['plinth'] });
+  expect(metadata.labels).toEqual({ 'app.kubernetes.io/part-of': 'plinth', 'plinth.dev/claim-kind': 'Environment' });
+  expect(metadata.annotations).not.toHaveProperty('plinth.dev/connection-type');
+  expect(schema.properties['status']!['default']).toEqual({ observedGeneration: -1 });
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
+  const shipped = parse(readFileSync(join(import.meta.dirname, '../../crds/environments.plinth.dev.yaml'), 'utf8')) as JsonObject;
+  expect(upgrade(shipped, claimCrd(environment, version))).toBe('same');
 });

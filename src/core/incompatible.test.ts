@@ -172,3 +172,9 @@ test('rules: fewer, and other words for the same one, go through', () => {
 test('every reason at once', () => {
   expect(messages(definition({ size: { type: 'string' } }))).toHaveLength(Object.keys(BASE).length);
 });
+
+test('the scope of a kind stays', () => {
+  const [before, after] = [definition(BASE, {}, { scope: 'Namespaced' }), definition(BASE, {}, { scope: 'Cluster' })];
+  expect(incompatible(before, after).map(({ message }) => message)).toEqual(['`spec.scope` is changed: the claims are of the old one']);
+  expect(incompatible(before, before)).toEqual([]);
+});

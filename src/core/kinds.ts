@@ -217,6 +217,9 @@ export const ADMIN_NAMES: Readonly<Record<keyof typeof ADMIN_KINDS, { readonly p
   EnvironmentClass: { plural: 'environmentclasses', shortNames: ['envclass'] },
   ProviderConfig: { plural: 'providerconfigs', shortNames: ['pcfg'] },
 };
+/** Plural of the one claim kind that administrators write: like the admin kinds it belongs to the installation. */
+export const ENVIRONMENTS = 'environments';
+
 /** A kind that administrators write. */
 export type AdminKind = keyof typeof ADMIN_KINDS;
 

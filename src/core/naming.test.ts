@@ -33,9 +33,22 @@ test('where names are global the hash covers the instance', () => {
   expect(nameOf({ ...base, instance: 'laptop-2' }, S3, {})).not.toBe(one);
 });
 
+test('what belongs to no namespace is named by itself alone, and never like what belongs to one', () => {
+  const other = { ...base, namespace: '', claim: 'dev-alice', main: false, id: 'orders' };
+  expect(nameOf(other, SQS, {})).toMatch(/^dev-alice_orders-[0-9a-f]{10}$/);
+  expect(nameOf({ ...other, main: true }, SQS, {})).toMatch(/^dev-alice-[0-9a-f]{10}$/);
+  // A template of the class that begins with the namespace.
+  expect(nameOf({ ...other, base: '_dev-alice' }, S3, {})).toMatch(/^dev-alice-orders-[0-9a-f]{10}$/);
+});
+
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?$/);
 const id = fc.oneof(fc.stringMatching(/^[a-zA-Z_][a-zA-Z0-9_]{0,12}$/), fc.stringMatching(/^[a-z]{1,5}\[[a-z0-9.-]{1,12}\]$/));
-const parts = fc.record({ namespace: label, claim: label, id, incarnation: fc.integer({ min: 0, max: 12 }) });
+const parts = fc.record({
+  namespace: fc.oneof({ weight: 3, arbitrary: label }, fc.constant('')),
+  claim: label,
+  id,
+  incarnation: fc.integer({ min: 0, max: 12 }),
+});
 
 test.each([
   ['SQS', SQS],

@@ -6,6 +6,7 @@ type Rules = Extract<Naming<JsonObject>, { by: 'template' }>;
 export interface NameParts {
   /** What the class's naming gives, or '' for the built-in `<namespace>_<claim>`. */
   readonly base: string;
+  /** '' for a claim that belongs to none: then the built-in rule says `<claim>`, with a hash. */
   readonly namespace: string;
   readonly claim: string;
   readonly id: ResourceId;
@@ -29,8 +30,9 @@ export function nameOf(parts: NameParts, rules: Rules, spec: JsonObject): string
   const suffix = rules.suffix?.(spec) ?? '';
   const allowed = new RegExp(`[^${rules.characters}]`, 'g');
   const joint = new RegExp(`[${rules.characters}]`).test('_') ? '_' : '-';
+  const isPlaced = parts.namespace !== '';
   const wanted = [
-    parts.base === '' ? `${parts.namespace}_${parts.claim}` : parts.base,
+    parts.base || (isPlaced ? `${parts.namespace}_${parts.claim}` : parts.claim),
     ...(parts.main ? [] : [parts.id]),
     ...(parts.incarnation === 0 ? [] : [String(parts.incarnation)]),
   ];
@@ -38,13 +40,15 @@ export function nameOf(parts: NameParts, rules: Rules, spec: JsonObject): string
   const folded = rules.lowercase ? text.toLowerCase() : text;
   const clean = folded.replaceAll('_', joint).replace(allowed, '-');
   const room = rules.maxLength - suffix.length;
-  const exact = joint === '_' && rules.unique === 'account' && clean === text && (parts.main || PLAIN_ID.test(parts.id));
+  // `shop_orders` of no namespace is not `orders` of namespace `shop`.
+  const isTold = parts.base !== '' || isPlaced;
+  const exact = isTold && joint === '_' && rules.unique === 'account' && clean === text && (parts.main || PLAIN_ID.test(parts.id));
   if (exact && clean.length <= room && clean.length >= (rules.minLength ?? 1)) return clean + suffix;
   const tail = hash(
     [parts.base, parts.namespace, parts.claim, parts.main ? '' : parts.id, parts.incarnation, rules.unique === 'global' ? parts.instance : ''],
     HASH_LENGTH,
   );
-  const kept = clean.slice(0, room - tail.length - 1).replace(/[^A-Za-z0-9]+$/, '');
+  const kept = clean.slice(0, room - tail.length - 1).replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
   return `${kept}-${tail}${suffix}`;
 }
 

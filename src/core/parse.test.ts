@@ -230,3 +230,29 @@ test('any object gives EngineErrors or none, never another exception', () => {
     tries(500),
   );
 });
+
+const wide = (spec: JsonObject = {}): JsonObject => {
+  const given = definitionObject({ scope: 'Cluster', ...spec });
+  const { connection, ...rest } = given['spec'] as JsonObject;
+  return { ...given, spec: spec['connection'] === undefined ? rest : { ...rest, connection: connection! } };
+};
+
+test('a kind of scope Cluster has no connection, and says so in one error', () => {
+  expect(parseDefinition(wide())).toMatchObject({ scope: 'Cluster', connection: { type: '', keys: {} } });
+  expect(parseDefinition(wide({ connection: { type: 'none', keys: {} } }))).toMatchObject({ scope: 'Cluster' });
+  expect(told(objectProblems(wide({ connection: { type: 'sqs', keys: { uri: {}, Bad: {} } } }), []))).toEqual([
+    'InvalidObject spec.connection: a Queue belongs to no namespace, so there is none for a connection Secret',
+  ]);
+  expect(definition.scope).toBe('Namespaced');
+  const { connection: _, ...rest } = definitionObject()['spec'] as JsonObject;
+  expect(told(objectProblems({ ...definitionObject(), spec: rest }, []))).toEqual(['InvalidObject spec.connection: it is missing']);
+});
+
+test('a claim of scope Cluster has no namespace, and a name that a namespace can have', () => {
+  const cluster = parseDefinition(wide());
+  const named = (name: string, metadata: JsonObject = {}): string[] => told(claimProblems(object('Queue', {}, { name, ...metadata }), cluster));
+  expect(parseClaim(object('Queue', {}, { name: 'dev-alice' }), cluster)).toMatchObject({ namespace: '', name: 'dev-alice' });
+  expect(named('dev', { namespace: 'dev' })).toEqual(['InvalidObject metadata.namespace: Queue objects have no namespace']);
+  expect(named('dev.alice')).toEqual(['InvalidObject metadata.name: `metadata.name` "dev.alice" cannot be the name of a namespace']);
+  expect(named('a'.repeat(64))).toHaveLength(1);
+});

@@ -95,7 +95,7 @@ function presentStep(input: PlanInput, entry: OwnedEntry, type: ResourceType, se
   if (ownership === 'unmarked' && !isHalfMade(input, entry, seen)) return unmarkedStep(input, entry, seen);
   if (isObserveOnly(input)) return blocked(entry, observeOnly(entry, `${entry.type} ${entry.name} would go`));
   if (entry.deletion === 'Retain') return retainStep(input, entry, type, seen);
-  if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting(entry, entry.id, 'is being deleted');
+  if (!seen.readiness.ready && seen.readiness.reason === 'Deleting') return waiting(entry, entry.id, seen.readiness.message || 'is being deleted');
   if (dependent !== undefined) return waiting(entry, dependent, `goes after ${dependent}`);
   const settle = Date.parse(entry.changedAt ?? entry.since) + type.settleSeconds * 1000;
   if (entry.phase === 'Deleting' && Date.parse(input.now) < settle) return waiting(entry, entry.id, 'deleted, still visible', new Date(settle).toISOString());

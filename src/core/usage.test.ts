@@ -21,3 +21,7 @@ test('users in one line', () => {
   expect(usersText(['a'])).toBe('a');
   expect(usersText(['f', 'b', 'a', 'c', 'd', 'e'])).toBe('a, b, c, d and 2 more');
 });
+
+test('what belongs to no namespace is told by its name', () => {
+  expect(usageOf([{ kind: 'Environment', metadata: { name: 'dev-alice' } }]).get('ClaimDefinition/Environment')).toEqual(['Environment dev-alice']);
+});

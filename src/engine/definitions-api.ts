@@ -2,7 +2,7 @@
 import { CLAIM_KIND } from '../core/crd.ts';
 import { equal } from '../core/digest.ts';
 import { isError } from '../core/errors.ts';
-import { ADMIN_NAMES, type AdminKind, API_VERSION } from '../core/kinds.ts';
+import { ADMIN_NAMES, type AdminKind, API_VERSION, ENVIRONMENTS } from '../core/kinds.ts';
 import type { Json, JsonObject } from '../core/types.ts';
 import { pathOf, type Resource } from '../kube/paths.ts';
 import { type Api, MERGE_PATCH, request } from '../kube/transport.ts';
@@ -63,10 +63,13 @@ export async function writeCrd(api: Api, existing: JsonObject | undefined, wante
   return await request(api, { method: 'PUT', path: pathOf(CRDS, '', metadataOf(existing).name), body: { ...wanted, metadata } });
 }
 
-/** Deletes exactly the CustomResourceDefinition that was read; only one of ours. */
+/** Stays without its definition: it comes with the installation, perhaps a moment before that, and whoever applies crds/ would bring it again. */
+export const ENVIRONMENT_CRD = `${ENVIRONMENTS}.${GROUP}`;
+
+/** Deletes exactly the CustomResourceDefinition that was read; only one of ours, and never that of Environment. */
 export async function deleteCrd(api: Api, crd: JsonObject): Promise<void> {
   const { name, uid, resourceVersion, labels } = metadataOf(crd);
-  if (labels?.[CLAIM_KIND] === undefined) return;
+  if (labels?.[CLAIM_KIND] === undefined || name === ENVIRONMENT_CRD) return;
   const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
   await request(api, { method: 'DELETE', path: pathOf(CRDS, '', name), body });
 }

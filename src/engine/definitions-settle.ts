@@ -6,7 +6,18 @@ import { type Incompatibility, incompatible, incompatibleSchemas } from '../core
 import { parseDefinition } from '../core/parse.ts';
 import type { ClaimDefinition, JsonObject } from '../core/types.ts';
 import type { Api } from '../kube/transport.ts';
-import { adminResource, CRDS, claimResource, deleteCrd, forbiddenVerbs, getOne, listClaims, writeAdminStatus, writeCrd } from './definitions-api.ts';
+import {
+  adminResource,
+  CRDS,
+  claimResource,
+  deleteCrd,
+  ENVIRONMENT_CRD,
+  forbiddenVerbs,
+  getOne,
+  listClaims,
+  writeAdminStatus,
+  writeCrd,
+} from './definitions-api.ts';
 import type { Log } from './engine.ts';
 import { metadataOf } from './objects.ts';
 
@@ -149,6 +160,7 @@ async function admitted({ api }: Settling, definition: ClaimDefinition, crd: Jso
 
 /** The definition is gone: so is its kind, once no claim of it exists. */
 async function removeKind({ api, log }: Settling, name: string): Promise<number | undefined> {
+  if (name === ENVIRONMENT_CRD) return undefined;
   const crd = await getOne(api, CRDS, name);
   if (crd === undefined || metadataOf(crd).deletionTimestamp !== undefined) return undefined;
   const { kind = '', plural = '' } = (crd['spec'] as JsonObject)['names'] as { kind?: string; plural?: string };

@@ -15,6 +15,7 @@ const KINDS = Object.keys(ADMIN_NAMES) as AdminKind[];
 interface Kind {
   readonly kind: string;
   readonly plural: string;
+  readonly scope?: string;
 }
 
 /** Puts finalizers on what claims use, takes them from what nobody uses, and tells what keeps an object that is to go. Errors: those of `request`. */

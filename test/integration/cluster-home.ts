@@ -86,6 +86,8 @@ export async function makeNamespace(api: Api, name: string, labels: Record<strin
 }
 
 export interface EngineOptions {
+  /** As whom it calls; the admin when left out. */
+  readonly kubeconfig?: string;
   readonly workers?: number;
   readonly pollMs?: number;
   readonly timeoutMs?: number;
@@ -97,7 +99,7 @@ export interface EngineOptions {
 export async function startClusterEngine(home: ClusterHome, options: EngineOptions = {}): Promise<ClusterEngine> {
   const { workers = 16, pollMs = 60_000, timeoutMs = 10_000, callTimeoutMs = 10_000 } = options;
   const errors: unknown[] = [];
-  const access = await loadAccess({ kubeconfig: home.proxy.kubeconfig(home.plane.adminKubeconfig) });
+  const access = await loadAccess({ kubeconfig: home.proxy.kubeconfig(options.kubeconfig ?? home.plane.adminKubeconfig) });
   const api = openApi(access, { userAgent: 'engine', timeoutMs });
   const store = kubernetesStore({
     api,

@@ -94,7 +94,7 @@ test('every shipped definition becomes a kind that is served, and says so', asyn
     const told = Object.fromEntries(status.conditions.map(({ type, status: is }) => [type as string, is]));
     expect(told, metadata.name).toEqual({ NamesAccepted: 'True', Established: 'True' });
   }
-  expect(items).toHaveLength(8);
+  expect(items).toHaveLength(9);
 });
 
 test('a settled kind costs no write, and an edit of it by hand is put back', async () => {
@@ -262,6 +262,36 @@ test('a kind goes with its definition, but not while a claim exists', async () =
   await cluster('delete', 'toy', 'a');
   await settle('toys.plinth.dev');
   await expect.poll(() => getOne(api, CRDS, 'toys.plinth.dev')).toBeUndefined();
+});
+
+test('the kind Environment stays without its definition, as it comes with the installation', async () => {
+  const name = 'environments.plinth.dev';
+  const definition = EMBEDDED.find(({ metadata }) => (metadata as JsonObject)['name'] === name)!;
+  await cluster('delete', 'claimdefinition', name);
+  await settle(name);
+  expect(await getOne(api, CRDS, name)).toMatchObject({ metadata: expect.not.objectContaining({ deletionTimestamp: expect.anything() }) });
+  await apply(definition);
+  expect(ready(await settle(name))).toMatchObject({ status: 'True' });
+});
+
+test('the scope of a kind is said once, and what belongs to no namespace has no connection', async () => {
+  const wide = gadget({}, { scope: 'Cluster' }, 'worlds', 'World');
+  expect(await refused(wide)).toContain('left out with scope Cluster');
+  const { connection, ...spec } = wide['spec'] as JsonObject;
+  expect(await refused({ ...wide, spec: { ...spec, scope: 'Namespaced' } })).toContain('what applications get');
+  await apply({ ...wide, spec });
+  expect(ready(await settle('worlds.plinth.dev'))).toMatchObject({ status: 'True' });
+  expect(await getOne(api, CRDS, 'worlds.plinth.dev')).toMatchObject({ spec: { scope: 'Cluster', names: { categories: ['plinth'] } } });
+  expect(await refused({ ...wide, spec: { ...spec, connection: connection!, scope: 'Namespaced' } })).toContain('the scope cannot change');
+  await apply(object('World', 'earth', {}));
+  await cluster('delete', 'claimdefinition', 'worlds.plinth.dev');
+  await apply(gadget({}, {}, 'worlds', 'World'));
+  expect(ready(await settle('worlds.plinth.dev'))).toMatchObject({
+    status: 'False',
+    reason: 'IncompatibleEdit',
+    message: expect.stringContaining('spec.scope'),
+  });
+  await cluster('delete', 'world', 'earth');
 });
 
 test('a kind that is deleted is told so, and made again when its claims are gone', async () => {

@@ -2,7 +2,7 @@
  * Who may do what: the roles of the engine, of tenants and of platform admins, as objects. One list for the Helm chart and for
  * `plinth install`. No rule has a wildcard; why each is needed stands beside it, and docs/security.md argues the whole.
  */
-import { ADMIN_NAMES, API_VERSION } from '../kinds.ts';
+import { ADMIN_NAMES, API_VERSION, ENVIRONMENTS } from '../kinds.ts';
 import type { Json, JsonObject } from '../types.ts';
 
 const [GROUP = ''] = API_VERSION.split('/');
@@ -11,13 +11,11 @@ export const NAME = 'plinth';
 export const LABELS = { 'app.kubernetes.io/name': NAME, 'app.kubernetes.io/part-of': NAME };
 const RBAC = 'rbac.authorization.k8s.io';
 const ADMIN = Object.values(ADMIN_NAMES).map(({ plural }) => plural);
-/** A claim kind of the platform: no role of a tenant names it. */
-const ENVIRONMENTS = 'environments';
 
 export interface RoleSettings {
   /** Where the engine runs. */
   readonly namespace: string;
-  /** Plurals of the claim kinds of tenants. */
+  /** Plurals of the claim kinds of tenants; no role of theirs names Environments. */
   readonly plurals: readonly string[];
   /** Whether the engine may make namespaces for Environments. */
   readonly environments: boolean;
