@@ -72,6 +72,11 @@ function idProblems(id: string, at: Path, taken: readonly string[]): EngineError
   return taken.includes(id) ? [mistake(`${at}.id`, `the id \`${id}\` is used twice`, 'ids of resources and references are unique together')] : [];
 }
 
+/** An id that is a reserved name is refused on its own; the library takes no variable of that name. */
+function setRoot(roots: Map<string, Root>, id: string, root: Root): void {
+  if (!RESERVED_IDS.has(id)) roots.set(id, root);
+}
+
 /** Compiles a string that must be one `${…}`. */
 function compileOne(text: string, at: Path, schema: Schema, where: Target): (Piece & { readonly compiled: Compiled }) | undefined {
   const piece = compileData(text, at, schema, where);
@@ -100,7 +105,7 @@ export function compileReference(work: Build, index: number): Part<CompiledRefer
   const text = compileData(name, `${at}.name`, TEXT, target(scopeOf(roots), problems, 'the name of a claim'));
   const view = claimView(definition, item);
   const root: Root = forEach === undefined ? { schema: view, ...(text.mayBeNone ? { conditions: [] } : {}) } : { schema: { type: 'array', items: view } };
-  work.roots.set(id, root);
+  setRoot(work.roots, id, root);
   return { compiled: { id, claim, forEach: over?.compiled.expression, name: text.template }, problems };
 }
 
@@ -122,7 +127,7 @@ export function compileResource(work: Build, index: number): Part<CompiledResour
   const spec = compileData(resource.spec, `${at}.spec`, type?.spec, target(inner, problems, resource.type, filled));
   const view = resourceView(type, spec);
   const readyWhen = compileReadyWhen(resource, view, at, problems);
-  work.roots.set(resource.id, rootOf(resource, view, outline));
+  setRoot(work.roots, resource.id, rootOf(resource, view, outline));
   const { id, formerly = [], main = false } = resource;
   const templates = [name?.template, spec.template].filter(template => template !== undefined);
   const expressions = [included?.compiled.expression, loop?.forEach?.over, loop?.forEach?.key, ...templates.flatMap(expressionsOf)];
@@ -151,7 +156,7 @@ function rootsFor(work: Build, own: ResourceTemplate): Map<string, Root> {
   const roots = new Map(work.roots);
   for (const resource of work.source.resources) {
     if (roots.has(resource.id) || (resource.id !== own.id && !work.needs.get(own.id)!.has(resource.id))) continue;
-    roots.set(resource.id, rootOf(resource, resourceView(work.types.get(resource.type), undefined), work.outlines.get(resource.id)!));
+    setRoot(roots, resource.id, rootOf(resource, resourceView(work.types.get(resource.type), undefined), work.outlines.get(resource.id)!));
   }
   return roots;
 }

@@ -207,6 +207,11 @@ test.each<[string, Part, string]>([
   ],
   ['duplicate id', { resources: [QUEUE, QUEUE] }, 'InvalidComposition spec.resources[1].id: the id `queue` is used twice'],
   ['reserved id', { resources: [QUEUE, { id: 'claim' }] }, 'InvalidComposition spec.resources[1].id: `claim` is a reserved name'],
+  [
+    'an id that is a reserved word of CEL',
+    { resources: [QUEUE, { id: 'namespace' }, { id: 'next', spec: { size: '${int(queue.state.size)}' } }] },
+    'InvalidComposition spec.resources[1].id: `namespace` is a reserved name',
+  ],
   ['no identifier', { resources: [QUEUE, { id: 'a-b' }] }, 'InvalidComposition spec.resources[1].id: `a-b` cannot be an id'],
   [
     'two mains',

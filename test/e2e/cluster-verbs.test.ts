@@ -59,6 +59,35 @@ withKubernetes('status lists one namespace, or all; as data it is what a laptop 
   expect((await verb('status')).stdout).toContain('no claims here; -A looks at every namespace');
 });
 
+withKubernetes('what belongs to no namespace is known from every one', async () => {
+  const credentials = { from: 'File', file: cluster.plane.adminKubeconfig };
+  const implementations = [{ claim: 'Environment', composition: 'environment-basic', configs: { kubernetes: 'cluster' } }];
+  await apply(
+    cluster,
+    object('ProviderConfig', 'cluster', { provider: 'kubernetes', settings: { credentials } }),
+    object('EnvironmentClass', 'spaces', { implementations }),
+    object('Environment', 'team', { class: 'spaces' }),
+  );
+  await onCluster(cluster, 'wait', '--for=condition=Ready', 'env/team', '--timeout=120s');
+  expect((await verb('status', '-A')).stdout).toMatch(/\n +Environment\/team +yes +spaces +environment-basic +5\/5 +Available/);
+  expect((await verb('status', '-n', 'shop')).stdout).not.toContain('Environment');
+  const explained = (await verb('explain', 'env/team', '-n', 'shop')).stdout;
+  expect(explained).toMatch(/^Environment\/team\n/);
+  expect(explained).toMatch(/class +spaces +named by it \(spec\.class\)/);
+  const traced = (await verb('trace', 'Environment/team')).stdout;
+  expect(traced).toMatch(/^Environment\/team: ready\n/);
+  expect(traced).toContain('Namespace/team');
+  expect(traced).toMatch(/Available: environment-basic: Namespace\/team,/);
+  const edited = object('Environment', 'team', { class: 'spaces', users: [{ kind: 'User', name: 'alice' }] });
+  const place = workplace();
+  write(place, 'team.yaml', JSON.stringify(edited));
+  const planned = await plinth(place, ['plan', 'team.yaml', '-n', 'shop', '--kubeconfig', cluster.plane.adminKubeconfig]);
+  expect(planned.stdout).toMatch(/^Environment\/team/m);
+  expect(planned.stdout).toContain('users[edit]');
+  await onCluster(cluster, 'delete', 'env', 'team', '--timeout=120s');
+  await onCluster(cluster, 'delete', 'environmentclass/spaces', 'providerconfig/cluster');
+});
+
 withKubernetes('trace and explain tell one claim from top to bottom', async () => {
   // Events are sent after what they tell of.
   const told = async (): Promise<string> => await onCluster(cluster, 'get', 'events', '-n', 'shop', '-o', 'name', '--field-selector', 'reason=Available');
@@ -190,7 +219,7 @@ withKubernetes(
 withKubernetes('doctor tells what is there and who works', async () => {
   const { stdout, code } = await verb('doctor');
   expect(stdout).toMatch(/API server +https:.*Kubernetes v1\.34/);
-  expect(stdout).toMatch(/claim kinds +Bucket, Queue, Table, Topic/);
+  expect(stdout).toMatch(/claim kinds +Bucket, Environment, Queue, Table, Topic/);
   expect(stdout).toMatch(/controller +plinth-/);
   expect(code).toBe(0);
 });

@@ -61,6 +61,7 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
     const implementations = [{ claim: 'Queue', composition: 'queue-sqs', configs: { aws: 'local' } }];
     const environment = { composition: 'environment-basic', configs: { kubernetes: 'cluster' } };
     await admin.put(object('EnvironmentClass', 'dev', { implementations, environment, policies: { graceSeconds: 0 } }));
+    await admin.put(object('EnvironmentClass', 'qa', { implementations, environment }));
     await start();
   });
   afterAll(async () => {
@@ -139,6 +140,24 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
     await says(environment(), 'Ready', 'True');
     expect(((await space())!['metadata'] as { uid: string }).uid).not.toBe(uid);
     expect(await subjects('edit')).toMatchObject([{ name: 'alice' }]);
+  });
+
+  test('goes to another class with its namespace, and leaves that behind when it is told to', async () => {
+    await wants({ class: 'dev' });
+    await says(environment(), 'Ready', 'True');
+    const { uid } = (await space())!['metadata'] as { uid: string };
+    await edits({ spec: { class: 'qa', lifecycle: { deletion: 'Retain' } } });
+    await until(async () => expect((await space())!['metadata']).toMatchObject({ uid, labels: { 'plinth.dev/class': 'qa' } }));
+    await until(async () => expect((await statusOf(environment())).class).toBe('qa'));
+    await send('DELETE', `${ENVIRONMENTS}/${name}`);
+    await gone(environment());
+    expect((await space())!['metadata']).toMatchObject({ uid, annotations: { 'plinth.dev/retained': 'true' } });
+    await wants({ class: 'qa' });
+    await says(environment(), 'Ready', 'False Conflict');
+    expect(await conditionOf(ground.home, environment(), 'Ready')).toContain('was left by an earlier claim of this name and holds data');
+    await send('DELETE', `${ENVIRONMENTS}/${name}`);
+    await gone(environment());
+    expect((await space())!['metadata']).toMatchObject({ uid });
   });
 
   test('made again under the same name at once, has a namespace of its own', async () => {
