@@ -158,11 +158,18 @@ async function isWritten(looking: Looking, key: ObjectKey, { meta, workload }: S
   }
   const about = { workload: { kind: key.kind, namespace: key.namespace, name: key.name } };
   if (wanted === undefined) {
-    looking.cleared.set(text, clock.ms());
-    clock.after(QUIET_MS, () => looking.cleared.delete(text));
-    log('info', `${text} does not say any more that it waits for claims`, about);
-  } else log('info', `${text} says that it cannot start: ${wanted.message}`, about);
+    remember(looking, text);
+    log('info', `${text} does not say any more that it waits for claims that cannot be served`, about);
+  } else log('info', `${text} says now that it waits for claims that cannot be served`, { ...about, reason: wanted.reason });
   return true;
+}
+
+function remember({ cleared, clock }: Looking, text: string): void {
+  const atMs = clock.ms();
+  cleared.set(text, atMs);
+  clock.after(QUIET_MS, () => {
+    if (cleared.get(text) === atMs) cleared.delete(text);
+  });
 }
 
 /** Lists of conditions are merged by `type`: this touches no other. */
