@@ -15,6 +15,17 @@ import { type KubeInstance, kubeInstance } from '../engine/kube-instance.ts';
 import { kubeLeases } from '../engine/kube-leases.ts';
 import { takeCluster } from '../engine/kube-owner.ts';
 import { isSynced } from '../engine/kube-watches.ts';
+import {
+  clearedFirst,
+  endLooks,
+  followClaims,
+  looksEnded,
+  onShare,
+  startWorkloads,
+  stopWorkloads,
+  type Workloads,
+  type WorkloadsOptions,
+} from '../engine/kube-workloads.ts';
 import { LEADER_LEASE, LEASED_CALL_MS } from '../engine/lease.ts';
 import { reconcile } from '../engine/reconcile.ts';
 import { holds, type Runtime, type RuntimeOptions, startRuntime, stopRuntime } from '../engine/runtime.ts';
@@ -140,21 +151,27 @@ async function missing(process: Process): Promise<string | undefined> {
 
 async function work(process: Process, interrupt: Interrupt): Promise<void> {
   const { context, cluster, instance, log, flags } = process;
-  const engine = await engineOf(process);
+  const bare = await engineOf(process);
+  const workloads = startWorkloads(workloadsOptions(process));
+  const engine: Engine = { ...bare, store: clearedFirst(workloads, cluster.store) };
   const duties = newDuties({ cluster, version: context.host.version, clock: realClock, random: Math.random, log, providers: engine.providers });
   log('info', `instance ${instance.id}, namespace ${cluster.namespace}, ${flags.sharding ? 'sharing' : 'leading'} as ${process.id}`);
   try {
     // A cluster that does not answer keeps it from starting, and must not keep it from stopping.
-    const runtime = await Promise.race([startRuntime(runtimeOptions(process, engine, duties)), stopAsked(interrupt)]);
+    const runtime = await Promise.race([startRuntime(runtimeOptions(process, engine, duties, workloads)), stopAsked(interrupt)]);
     process.runtime = runtime;
-    if (runtime !== undefined) watchThings(engine.connections, instance.id, key => wake(runtime.controller!, key));
+    if (runtime !== undefined) {
+      watchThings(engine.connections, instance.id, key => wake(runtime.controller!, key));
+      await Promise.race([followClaims(workloads, cluster.store), stopAsked(interrupt)]);
+    }
     await stopAsked(interrupt);
   } finally {
     process.isStopping = true;
     log('info', 'stopping');
-    await stopDuties(duties);
+    await Promise.all([stopDuties(duties), endLooks(workloads)]);
     if (process.runtime !== undefined && !(await stopRuntime(process.runtime)))
       log('warn', 'some calls did not end in time; whoever goes on looks at what they did');
+    await stopWorkloads(workloads);
     await Promise.all([closeAll(engine.connections), Promise.race([eventsSent(cluster.store.events), pause(EVENTS_MS)])]);
     log('info', 'stopped');
   }
@@ -167,13 +184,19 @@ function stopAsked({ signal }: Interrupt): Promise<undefined> {
   });
 }
 
+function workloadsOptions(process: Process): WorkloadsOptions {
+  const { cluster, log } = process;
+  const isHeld = (namespace: string): boolean => process.runtime !== undefined && holds(process.runtime, namespace);
+  return { home: cluster.store.home, clock: realClock, random: Math.random, log, holds: isHeld, onError: error => tellFailure(log, error) };
+}
+
 async function engineOf({ context, cluster, instance, tracker, log, metrics }: Process): Promise<Engine> {
   const engine = await newEngine(context, cluster.store, instance, tracker, cluster.abort.signal, await context.host.providers());
   const onCall = (config: string, service: string, operation: string): void => count(metrics, 'plinth_cloud_calls_total', { config, service, operation });
   return { ...engine, log, budgets: newBudgets(realClock, onCall), options: { ...engine.options, callTimeoutMs: LEASED_CALL_MS } };
 }
 
-function runtimeOptions(process: Process, engine: Engine, duties: Duties): RuntimeOptions {
+function runtimeOptions(process: Process, engine: Engine, duties: Duties, workloads: Workloads): RuntimeOptions {
   const { context, cluster, tracker, metrics } = process;
   return {
     engine,
@@ -183,7 +206,7 @@ function runtimeOptions(process: Process, engine: Engine, duties: Duties): Runti
     work: (fenced, key) => reconcile(told(metrics, fenced, key), key),
     workers: context.globals.workers ?? WORKERS,
     stopMs: STOP_MS,
-    begin: (onChange, drained) => begin(process, onChange, drained),
+    begin: (onChange, drained) => begin(process, workloads, onChange, drained),
     onWorked: (key, result) => {
       countReconcile(metrics, key.kind, result);
       tellWorked(process, key, result);
@@ -196,10 +219,19 @@ function runtimeOptions(process: Process, engine: Engine, duties: Duties): Runti
 
 async function begin(
   { flags, cluster, id, log }: Process,
-  onChange: () => void,
-  drained: (isMoving: (namespace: string) => boolean) => Promise<void>,
+  workloads: Workloads,
+  changed: () => void,
+  claimsDrained: (isMoving: (namespace: string) => boolean) => Promise<void>,
 ): Promise<Tenure> {
   const port = kubeLeases(cluster.api, cluster.namespace);
+  const onChange = (): void => {
+    changed();
+    onShare(workloads);
+  };
+  const drained: typeof claimsDrained = async isMoving => {
+    await claimsDrained(isMoving);
+    await looksEnded(workloads, isMoving);
+  };
   const common = { port, clock: realClock, log, onChange };
   if (flags.sharding) return share({ ...common, id, drained });
   const leader = { ...common, name: LEADER_LEASE, holder: id, random: Math.random };

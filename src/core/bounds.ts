@@ -64,7 +64,7 @@ function withMessage<T extends InventoryEntry>(entry: T, most: number): T {
 }
 
 /** The beginning of a text that takes at most so many bytes as JSON, the sign of the cut included; whole characters only. */
-function cut(text: string, most: number): string {
+export function cut(text: string, most: number): string {
   if (text.length * 6 <= most || sizeOf(text) <= most) return text;
   let size = sizeOf('…');
   let kept = '';

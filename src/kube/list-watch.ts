@@ -27,6 +27,8 @@ export interface ListWatchOptions {
   readonly optional?: boolean;
   /** Metadata only: `spec`, `status` and `data` are neither sent nor kept. */
   readonly metadataOnly?: boolean;
+  /** What of an object is worth keeping, `metadata` at least; all but `managedFields` by default. */
+  readonly keep?: (object: JsonObject) => JsonObject;
   /** Told of each difference, in order, never after `stopListWatch`. Must not throw. */
   readonly onChange: (change: Change) => void;
   /** Told of each failure that is tried again. */
@@ -187,9 +189,9 @@ async function listPage({ watch, signal }: Run, token: string): Promise<JsonObje
 }
 
 function kept(watch: ListWatch, object: JsonObject): JsonObject {
-  const { resource, metadataOnly } = watch.options;
+  const { resource, metadataOnly, keep = whole => whole } = watch.options;
   const { apiVersion, kind, metadata } = object;
-  return trimmed(metadataOnly === true ? ({ apiVersion, kind, metadata } as JsonObject) : object, resource.kind, apiVersionOf(resource));
+  return trimmed(metadataOnly === true ? ({ apiVersion, kind, metadata } as JsonObject) : keep(object), resource.kind, apiVersionOf(resource));
 }
 
 function tellDifferences(run: Run, found: ReadonlyMap<string, JsonObject>): void {

@@ -10,6 +10,8 @@ import { type CallName, nameOfCall } from './paths.ts';
 
 export const MERGE_PATCH = 'application/merge-patch+json';
 export const JSON_PATCH = 'application/json-patch+json';
+/** Of the kinds of Kubernetes itself: lists are merged by their keys. */
+export const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 /** JSON is YAML: the body of an apply is sent as JSON. */
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { GetQueueUrlCommand, ListQueueTagsCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, test as anyTest, beforeAll, expect, vi } from 'vitest';
 import type { JsonObject } from '../../src/core/types.ts';
-import { everything } from '../e2e/cloud.ts';
+import { deleteQueue, everything, makeQueue } from '../e2e/cloud.ts';
 import {
   apply,
   type Controller,
@@ -144,6 +144,24 @@ test('a claim that waits says for what', async () => {
   await vi.waitFor(async () => expect(await reason()).toBe('WaitingForReference'), { timeout: PATIENCE_MS, interval: 200 });
   await expectGolden(await as('get', 'q', 'late', '-n', 'shop', '-o', 'wide'), 'get-waiting');
   await as('delete', 'queue', 'late', '-n', 'shop', '--timeout=180s');
+});
+
+test('a workload says in its own status which claim it waits for in vain', async () => {
+  await makeQueue(cluster, 'shop_taken');
+  await send(claim('Queue', 'shop', 'taken'), 'apply', '--server-side');
+  const labels = { app: 'reader' };
+  const pod = { containers: [{ name: 'reader', image: 'reader', envFrom: [{ secretRef: { name: 'taken-queue' } }] }] };
+  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } };
+  const metadata = { name: 'reader', namespace: 'shop', labels: { 'plinth.dev/awaits-claims': 'true' } };
+  await send({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec }, 'apply', '--server-side');
+  await as('wait', '--for=condition=Stalled', 'deployment/reader', '-n', 'shop', '--timeout=180s');
+  expect(await as('describe', 'deployment', 'reader', '-n', 'shop')).toMatch(/Stalled +True +Conflict/);
+  const message = (what: string) => as('get', what, '-n', 'shop', '-o', 'jsonpath={.status.conditions[?(@.type=="Stalled")].message}');
+  expect(await message('deployment/reader')).toBe(`Queue taken: ${await message('queue/taken')}`);
+  await as('delete', 'queue', 'taken', '-n', 'shop', '--timeout=180s');
+  await vi.waitFor(async () => expect(await message('deployment/reader')).toBe(''), { timeout: PATIENCE_MS, interval: 200 });
+  await as('delete', 'deployment', 'reader', '-n', 'shop', '--timeout=180s');
+  await deleteQueue(cluster, 'shop_taken');
 });
 
 test('delete returns when the real things are gone', async () => {

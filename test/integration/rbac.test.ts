@@ -1,10 +1,10 @@
 /** What a tenant with only the shipped roles can and cannot do, and the engine itself, asked of the real API server as that user. */
 import { join } from 'node:path';
-import { afterAll, test as anyTest, beforeAll, expect } from 'vitest';
+import { afterAll, test as anyTest, beforeAll, expect, vi } from 'vitest';
 import type { JsonObject } from '../../src/core/types.ts';
 import { applyAdminCrds, settleDefinition } from '../../src/engine/definitions-settle.ts';
 import { loadAccess } from '../../src/kube/config.ts';
-import { closeApi, openApi } from '../../src/kube/transport.ts';
+import { closeApi, openApi, request, STRATEGIC_PATCH } from '../../src/kube/transport.ts';
 import { part } from '../parts/emulators.ts';
 import { engineNeeds, untilMay, untilRefused } from '../parts/kube/allowed.ts';
 import { asAdmin, kubeconfigFor, type OwnControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
@@ -33,6 +33,22 @@ async function refusal(user: string, args: readonly string[], input?: JsonObject
 const queue = (name: string, spec: JsonObject = {}, namespace = 'team-a') => object('Queue', name, spec, namespace);
 const patch = (value: unknown): string[] => ['--type=merge', '-p', JSON.stringify(value)];
 
+const STALLED: JsonObject = { status: { conditions: [{ type: 'Stalled', status: 'True', reason: 'Conflict', message: 'Queue orders: hm' }] } };
+
+/** What the engine is refused, '' if it is not. kubectl would read the status before. */
+async function engineSays(plural: string, name: string, namespace: string, body: JsonObject, query: Record<string, string> = {}): Promise<string> {
+  const api = openApi(await loadAccess({ kubeconfig: files['engine']! }));
+  const path = `/apis/apps/v1/namespaces/${namespace}/${plural}/${name}/status`;
+  try {
+    await request(api, { method: 'PATCH', path, body, query, contentType: STRATEGIC_PATCH });
+    return '';
+  } catch (error) {
+    return String(error);
+  } finally {
+    await closeApi(api);
+  }
+}
+
 /** Every role is in force, those of Kubernetes have taken ours in, and every policy is heeded. */
 async function inForce(): Promise<void> {
   const may: Readonly<Record<string, readonly string[]>> = {
@@ -51,6 +67,8 @@ async function inForce(): Promise<void> {
   await untilRefused(...dry('alice', queue('taken', { lifecycle: { adopt: { queue: 'legacy' } } })), 'may not adopt');
   await untilRefused(...dry('engine', secret), 'the engine writes only Secrets');
   await untilRefused(...dry('engine', await foreignKind()), 'the engine writes only CustomResourceDefinitions');
+  const said = () => engineSays('deployments', 'plinth', SYSTEM, STALLED, { dryRun: 'All' });
+  await vi.waitFor(async () => expect(await said()).toContain('the engine says something only of workloads'), 120_000);
 }
 
 /** That of queues, of a group that is not ours. */
@@ -236,6 +254,38 @@ test('the engine writes only its own Secrets, whoever asks it to', async () => {
   await as('engine', 'delete', 'secret', 'bound', '-n', 'team-a');
 });
 
+test('the engine says of a workload only that it waits, and only where its owner wants it', async () => {
+  const template = { metadata: { labels: { app: 'shop' } }, spec: { containers: [{ name: 'shop', image: 'shop' }] } };
+  for (const [kind, more] of [
+    ['Deployment', {}],
+    ['StatefulSet', { serviceName: 'shop' }],
+    ['DaemonSet', {}],
+  ] as const) {
+    const spec = { selector: { matchLabels: { app: 'shop' } }, template, ...more };
+    await apply('alice', { apiVersion: 'apps/v1', kind, metadata: { name: 'shop', namespace: 'team-a' }, spec } as unknown as JsonObject);
+    const on = [kind.toLowerCase(), 'shop', '-n', 'team-a'];
+    const say = (what: JsonObject) => engineSays(`${kind.toLowerCase()}s`, 'shop', 'team-a', what);
+    expect(await say(STALLED)).toContain('only of workloads with the label plinth.dev/awaits-claims: "true"');
+    await as('alice', 'label', ...on, 'plinth.dev/awaits-claims=true');
+    expect(await say(STALLED)).toBe('');
+    const others: JsonObject[] = [
+      { status: { conditions: [{ type: 'Available', status: 'True', reason: 'Forged' }] } },
+      { status: kind === 'DaemonSet' ? { numberAvailable: 3 } : { readyReplicas: 1, replicas: 1 } },
+      { metadata: { annotations: { forged: 'yes' } } },
+      { metadata: { finalizers: ['example.org/forged'] } },
+      ...(kind === 'Deployment' ? [] : [{ metadata: { labels: { forged: 'yes' } } }]),
+    ];
+    for (const other of others) expect(await say(other), `${kind} ${JSON.stringify(other)}`).toContain('nothing of a workload but its condition');
+    expect(await refusal('engine', ['patch', ...on, ...patch({ spec: { template: { spec: { hostNetwork: true } } } })])).toContain('cannot patch resource');
+    // Whoever takes the label off wants nothing said any more.
+    await as('alice', 'label', ...on, 'plinth.dev/awaits-claims-');
+    expect(await say({ status: { conditions: [{ type: 'Stalled', $patch: 'delete' }] } })).toBe('');
+    expect(await as('alice', 'get', ...on, '-o', 'jsonpath={.status.conditions[?(@.type=="Stalled")]}')).toBe('');
+  }
+  const policy = await admin('get', 'validatingadmissionpolicy', 'plinth-engine-workloads', '-o', 'jsonpath={.status.typeChecking}');
+  expect(policy).not.toContain('expressionWarnings');
+});
+
 test('the engine makes no kind outside its group, and deletes none but those of claims', async () => {
   expect(await refusal('engine', ['create', '-f', '-'], await foreignKind())).toContain(
     'the engine writes only CustomResourceDefinitions of the group plinth.dev',
@@ -247,6 +297,8 @@ test.each([
   ['read pods', 'get', 'pods'],
   ['make pods', 'create', 'pods'],
   ['make workloads', 'create', 'deployments.apps'],
+  ['change workloads', 'patch', 'deployments.apps'],
+  ['delete workloads', 'delete', 'statefulsets.apps'],
   ['change roles', 'update', 'clusterroles.rbac.authorization.k8s.io'],
   ['bind roles', 'create', 'clusterrolebindings.rbac.authorization.k8s.io'],
   ['change policies', 'delete', 'validatingadmissionpolicies.admissionregistration.k8s.io'],

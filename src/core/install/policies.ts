@@ -1,7 +1,8 @@
 /** What roles cannot say, asked by the API server itself at each write: ValidatingAdmissionPolicies with their bindings. */
 import { API_VERSION } from '../kinds.ts';
 import type { JsonObject } from '../types.ts';
-import { LABELS, NAME } from './roles.ts';
+import { AWAITS_CLAIMS, STALLED } from '../workload.ts';
+import { LABELS, NAME, WORKLOADS } from './roles.ts';
 
 const [GROUP = ''] = API_VERSION.split('/');
 const CLASS = 'plinth.dev/class';
@@ -49,6 +50,7 @@ export function policyObjects(namespace: string): JsonObject[] {
     ...engineSecretsPolicy(namespace),
     ...engineKindsPolicy(namespace),
     ...engineNamespacesPolicy(namespace),
+    ...engineWorkloadsPolicy(namespace),
   ];
 }
 
@@ -175,6 +177,45 @@ function engineKindsPolicy(namespace: string): JsonObject[] {
       {
         expression: `(object == null ? oldObject : object).spec.group == '${GROUP}'`,
         message: `the engine writes only CustomResourceDefinitions of the group ${GROUP}`,
+        reason: 'Forbidden',
+      },
+    ],
+  });
+}
+
+/** A role cannot say "only one condition": whoever takes over the engine must not write what else a status, or the metadata beside it, says. */
+function engineWorkloadsPolicy(namespace: string): JsonObject[] {
+  const field = (object: string, path: string, otherwise: string): string => `(has(${object}.${path}) ? ${object}.${path} : ${otherwise})`;
+  const isSame = (path: string, otherwise: string): string => `${field('object', path, otherwise)} == ${field('oldObject', path, otherwise)}`;
+  const others = (object: string): string => `dyn(${field(object, 'status.conditions', '[]')}).filter(item, item.type != '${STALLED}')`;
+  const within = (a: string, b: string): string =>
+    `dyn(${a}.status).all(key, key == 'conditions' || dyn(${a}.status)[key] == dyn(${b}.status)[?key].orValue(null))`;
+  return policy({
+    name: 'engine-workloads',
+    rules: [
+      on(
+        'apps',
+        WORKLOADS.map(plural => `${plural}/status`),
+        ['UPDATE'],
+      ),
+    ],
+    conditions: isEngine(namespace),
+    validations: [
+      {
+        // A label that is taken off must not keep what was said.
+        expression: `${field('object', 'metadata.labels', '{}')}[?'${AWAITS_CLAIMS}'].orValue('') == 'true' || !${field('object', 'status.conditions', '[]')}.exists(item, item.type == '${STALLED}')`,
+        message: `the engine says something only of workloads with the label ${AWAITS_CLAIMS}: "true"`,
+        reason: 'Forbidden',
+      },
+      {
+        expression: [
+          ...['labels', 'annotations'].map(name => isSame(`metadata.${name}`, '{}')),
+          ...['finalizers', 'ownerReferences'].map(name => isSame(`metadata.${name}`, '[]')),
+          `${others('object')} == ${others('oldObject')}`,
+          within('object', 'oldObject'),
+          within('oldObject', 'object'),
+        ].join(' && '),
+        message: `the engine writes nothing of a workload but its condition ${STALLED}`,
         reason: 'Forbidden',
       },
     ],

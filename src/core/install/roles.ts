@@ -74,6 +74,9 @@ function engineRoles({ namespace, plurals }: RoleSettings): JsonObject[] {
   ];
 }
 
+/** Whose pods may need the Secrets of claims. */
+export const WORKLOADS: readonly string[] = ['deployments', 'statefulsets', 'daemonsets'];
+
 const BASE: readonly Rule[] = [
   // What admins wrote is read; finalizers protect what is in use, the status says what is wrong.
   { groups: GROUP, resources: ADMIN, verbs: 'get list watch patch' },
@@ -88,6 +91,10 @@ const BASE: readonly Rule[] = [
   // only Secrets that bear its label.
   { groups: '', resources: ['secrets'], verbs: 'get list watch create update delete' },
   { groups: 'events.k8s.io', resources: ['events'], verbs: 'create patch' },
+  // Those that wait for claims say so in a condition of their status. A policy lets the engine write that condition alone, and only where the
+  // owner's label asks for it.
+  { groups: 'apps', resources: WORKLOADS, verbs: 'get list watch' },
+  { groups: 'apps', resources: under(WORKLOADS, 'status'), verbs: 'patch' },
 ];
 
 const ENVIRONMENT_RULES: readonly Rule[] = [
