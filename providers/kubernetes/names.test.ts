@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { marksOf } from '../../src/core/ownership.ts';
 import type { JsonObject } from '../../src/core/types.ts';
-import { keyOf, keyOfSpec, targetOf, titleOf } from './names.ts';
+import { keyOf, keyOfSpec, mayHaveMade, targetOf, titleOf } from './names.ts';
 import { object } from './object.ts';
 
 const keyFor = (namespace: string, apiVersion: string, kind: string, name: string): string | undefined =>
@@ -35,4 +35,14 @@ test('a namespace is told without one, and holds what lives in it', () => {
   expect(titleOf(targetOf('Namespace/dev-alice')!)).toBe('Namespace dev-alice');
   const names = ['Namespace/dev-alice', 'Namespace/shop/other', 'ConfigMap/shop/a'];
   expect(names.map(name => object.holdsBy!(name))).toEqual(['data', 'nothing', 'nothing']);
+});
+
+test('an owner that is named on an object is believed only where it makes things', () => {
+  const [tenant, environment] = [
+    { namespace: 'shop', name: 'orders' },
+    { namespace: '', name: 'dev-alice' },
+  ];
+  expect([mayHaveMade(tenant, 'shop', 'a'), mayHaveMade(tenant, 'other', 'a'), mayHaveMade(tenant, '', 'shop')]).toEqual([true, false, false]);
+  expect([mayHaveMade(environment, 'dev-alice', 'a'), mayHaveMade(environment, '', 'dev-alice')]).toEqual([true, true]);
+  expect([mayHaveMade(environment, 'shop', 'dev-alice'), mayHaveMade(environment, '', 'shop')]).toEqual([false, false]);
 });

@@ -55,6 +55,11 @@ export function keyOfSpec(spec: { readonly manifest?: unknown; readonly marks?: 
   return keyOf({ group, kind, namespace: placeOf(owner, group, kind), name });
 }
 
+/** True when the owner could have made what stands there: in its own namespace, or in the one of its own name. `namespace`: '' for a namespace itself. */
+export function mayHaveMade(owner: Pick<Owner, 'namespace' | 'name'>, namespace: string, name: string): boolean {
+  return owner.namespace === '' ? owner.name === (namespace || name) : owner.namespace === namespace;
+}
+
 /** True for a namespace itself. */
 export function isNamespace({ kind, namespace }: Target): boolean {
   return kind === NAMESPACE && namespace === '';

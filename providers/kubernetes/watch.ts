@@ -4,6 +4,7 @@ import { pathOf, type Resource } from '../../src/kube/paths.ts';
 import type { Api } from '../../src/kube/transport.ts';
 import { type JsonObject, type Owner, ownerOf } from '../../src/sdk.ts';
 import { annotationsOf, INSTANCE_LABEL, labelFor } from './manifest.ts';
+import { mayHaveMade } from './names.ts';
 
 export interface Watches {
   /** By the path of the kind. */
@@ -62,10 +63,6 @@ function tell({ told, written }: Watches, { object, before }: Change): void {
   else if (written.get(uid) === resourceVersion) return;
   // Whoever may edit an object may name any owner on it: only claims of its own namespace are woken, and the one that made that namespace.
   const owners = [before, object].flatMap(one => (one === undefined ? [] : [ownerOf(annotationsOf(one))]));
-  const known = owners.find(owner => owner !== undefined && owner.instance === told?.instance && isAbout(owner, namespace ?? '', name));
+  const known = owners.find(owner => owner !== undefined && owner.instance === told?.instance && mayHaveMade(owner, namespace ?? '', name));
   if (known !== undefined) told?.onChange(known);
-}
-
-function isAbout(owner: Owner, namespace: string, name: string): boolean {
-  return owner.namespace === '' ? owner.name === (namespace || name) : owner.namespace === namespace;
 }
