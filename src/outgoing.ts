@@ -3,7 +3,12 @@ import type { Dispatcher } from 'undici';
 
 export type Undici = typeof import('undici');
 /** Loading it takes a twentieth of a second: only a process that sends something waits for it. A bundle has all of a CommonJS package in `default`. */
-export const undici = async (): Promise<Undici> => (await import('undici')).default as unknown as Undici;
+export function undici(): Promise<Undici> {
+  // Kept: an import costs as much as the request that waits for it, even of what is loaded.
+  loading ??= import('undici').then(loaded => loaded.default as unknown as Undici);
+  return loading;
+}
+let loading: Promise<Undici> | undefined;
 
 export interface Outgoing extends Omit<Dispatcher.RequestOptions, 'signal'> {
   readonly signal: AbortSignal;

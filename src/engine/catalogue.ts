@@ -28,9 +28,18 @@ function parseAll<T>(objects: readonly JsonObject[], parse: (object: JsonObject)
   });
 }
 
+/** By the first of the objects that were listed: what came of them all. Every look at a claim lists them, and hardly ever one is another. */
+const lists = new WeakMap<JsonObject, { readonly objects: readonly JsonObject[]; readonly all: readonly ClaimDefinition[] }>();
+
 /** As they are in force: in a cluster an edit that claims would not survive is not taken over, and `status.accepted` holds what stands. */
-export async function loadDefinitions(store: Store): Promise<ClaimDefinition[]> {
-  return parseAll(await store.list('ClaimDefinition'), object => parseDefinition(inForce(object)));
+export async function loadDefinitions(store: Store): Promise<readonly ClaimDefinition[]> {
+  const objects = await store.list('ClaimDefinition');
+  const [first] = objects;
+  const known = first === undefined ? undefined : lists.get(first);
+  if (known?.objects.length === objects.length && known.objects.every((object, index) => object === objects[index])) return known.all;
+  const all = parseAll(objects, object => parseDefinition(inForce(object)));
+  if (first !== undefined) lists.set(first, { objects, all });
+  return all;
 }
 
 function inForce(object: JsonObject): JsonObject {

@@ -6,7 +6,7 @@ import { keyText, parseKey } from './objects.ts';
 import { claimOf, orders, queueObject, statusOf } from './store.contract.ts';
 import { type MemoryStore, memoryStore } from './store-memory.ts';
 import { type TestClock, testClock } from './test-clock.ts';
-import { dependents, newTracker, type Tracker, track } from './tracker.ts';
+import { dependents, isUser, newTracker, type Tracker, track } from './tracker.ts';
 
 const dev: ObjectKey = { kind: 'EnvironmentClass', namespace: '', name: 'dev' };
 const object = (key: ObjectKey, spec = {}) => ({
@@ -24,6 +24,8 @@ describe('the tracker', () => {
     track(tracker, events, [dev, events]);
     expect(dependents(tracker, dev).map(keyText)).toEqual(['Queue/dev/orders', 'Topic/dev/events']);
     expect(dependents(tracker, events).map(keyText)).toEqual(['Queue/dev/orders']);
+    expect([orders, events].map(claim => isUser(tracker, keyText(claim), keyText(dev)))).toEqual([true, true]);
+    expect([orders, events].map(claim => isUser(tracker, keyText(claim), keyText(events)))).toEqual([true, false]);
     track(tracker, orders, [events]);
     expect(dependents(tracker, dev).map(keyText)).toEqual(['Topic/dev/events']);
     track(tracker, orders, []);
@@ -36,6 +38,8 @@ describe('the tracker', () => {
     track(tracker, orders, [{ ...dev, name: '*' }]);
     expect(dependents(tracker, dev)).toEqual([orders]);
     expect(dependents(tracker, { ...events, namespace: '' })).toEqual([]);
+    expect([dev, { ...events, namespace: '' }].map(key => isUser(tracker, keyText(orders), keyText(key)))).toEqual([true, false]);
+    expect(isUser(tracker, keyText(events), keyText(dev))).toBe(false);
   });
 });
 

@@ -8,7 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { keyText, metadataOf, parseKey } from './objects.ts';
 import { add, backOff, closeQueue, idle, openQueue, type Queue, succeed } from './queue.ts';
 import type { Store } from './store.ts';
-import { dependents, type Tracker, track } from './tracker.ts';
+import { dependents, isUser, type Tracker, track } from './tracker.ts';
 
 export interface ControllerOptions {
   readonly store: Store;
@@ -156,11 +156,13 @@ function forget(controller: Controller, key: ClaimKey): void {
 
 /** It read one of these before it changed, and was not yet known to depend on it when others were woken. */
 function dependsOnAny({ options }: Controller, text: string, changed: ReadonlySet<string>): boolean {
-  return [...changed].some(key => dependents(options.tracker, parseKey(key)).some(claim => keyText(claim) === text));
+  for (const key of changed) if (isUser(options.tracker, text, key)) return true;
+  return false;
 }
 
 function wakeDependents(controller: Controller, key: ObjectKey): void {
-  for (const changed of controller.meanwhile.values()) changed.add(keyText(key));
+  const text = keyText(key);
+  for (const changed of controller.meanwhile.values()) changed.add(text);
   for (const claim of dependents(controller.options.tracker, key)) add(controller.queue, keyText(claim));
 }
 

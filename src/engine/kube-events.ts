@@ -15,7 +15,9 @@ export interface EventSender {
   readonly reporter: string;
   /** By object, reason and message: what was told of lately. */
   readonly series: Map<string, Series>;
-  readonly queue: Send[];
+  readonly queue: Waiting[];
+  /** Of those that send, how many run. */
+  lanes: number;
   /** Events that may be sent now, and when that was counted, monotonic ms. */
   tokens: number;
   countedMs: number;
@@ -26,8 +28,13 @@ interface Series {
   readonly name: string;
   count: number;
   lastMs: number;
+  /** Over when all that was begun of it is: an event must be there before its series counts. */
+  sent: Promise<unknown>;
 }
-type Send = () => Promise<unknown>;
+interface Waiting {
+  readonly series: Series;
+  readonly send: () => Promise<unknown>;
+}
 
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
 /** The same event again within this time is one more of a series, ms (as client-go). */
@@ -39,11 +46,13 @@ const MAX_QUEUE = 2_048;
 /** A burst for a release with many claims, then this many a second: events share the API server with everything else. */
 const BURST = 2_000;
 const PER_SECOND = 50;
+/** Of many events one at a time would be told long after what they tell. */
+const AT_ONCE = 4;
 /** Longest note that the API takes is 1 KiB. */
 const MAX_NOTE = 1_000;
 
 export function newEventSender(home: KubeHome, reporter: string): EventSender {
-  return { home, reporter, series: new Map(), queue: [], tokens: BURST, countedMs: performance.now(), sending: Promise.resolve() };
+  return { home, reporter, series: new Map(), queue: [], lanes: 0, tokens: BURST, countedMs: performance.now(), sending: Promise.resolve() };
 }
 
 /** As Store.emit. */
@@ -59,12 +68,12 @@ export function sendEvent(sender: EventSender, key: ObjectKey, event: Event): vo
   if (known !== undefined && now - known.lastMs < SERIES_MS) {
     known.count += 1;
     known.lastMs = now;
-    enqueue(sender, () => patchSeries(sender, known, at));
+    enqueue(sender, known, () => patchSeries(sender, known, at));
     return;
   }
-  const series: Series = { namespace: key.namespace || 'default', name: eventName(key), count: 1, lastMs: now };
+  const series: Series = { namespace: key.namespace || 'default', name: eventName(key), count: 1, lastMs: now, sent: Promise.resolve() };
   remember(sender, text, series);
-  enqueue(sender, () => create(sender, series, key, event, at));
+  enqueue(sender, series, () => create(sender, series, key, event, at));
 }
 
 let sequence = 0;
@@ -80,18 +89,21 @@ function remember(sender: EventSender, text: string, series: Series): void {
   if (sender.series.size > MAX_SERIES && oldest !== undefined) sender.series.delete(oldest);
 }
 
-/** In order, one at a time: an event must be there before its series counts. */
-function enqueue(sender: EventSender, send: Send): void {
-  sender.queue.push(send);
-  if (sender.queue.length === 1) sender.sending = drain(sender);
+/** Some at a time, those of a series in order. */
+function enqueue(sender: EventSender, series: Series, send: Waiting['send']): void {
+  sender.queue.push({ series, send });
+  if (sender.lanes === AT_ONCE) return;
+  sender.lanes += 1;
+  sender.sending = Promise.all([sender.sending, drain(sender)]).then(() => undefined);
 }
 
-async function drain({ queue, home }: EventSender): Promise<void> {
-  for (let send = queue[0]; send !== undefined; send = queue[0]) {
+async function drain(sender: EventSender): Promise<void> {
+  for (let next = sender.queue.shift(); next !== undefined; next = sender.queue.shift()) {
     // An event is no record: one that cannot be written is lost.
-    await send().catch(home.onError);
-    queue.shift();
+    next.series.sent = next.series.sent.then(next.send).catch(sender.home.onError);
+    await next.series.sent;
   }
+  sender.lanes -= 1;
 }
 
 async function create({ home, reporter }: EventSender, { namespace, name }: Series, key: ObjectKey, event: Event, at: string): Promise<unknown> {

@@ -46,6 +46,8 @@ export interface Pass {
   readonly recorded: ReadonlySet<string>;
   readonly quietSince: Timestamp;
   lastTries: ReadonlyMap<string, Timestamp>;
+  /** When the store was asked last of what confirmed the claim in this pass, by the clock's milliseconds. */
+  confirmedMs: number;
   references: References;
   /** See PlanInput.stuck. */
   readonly stuck: string | undefined;
@@ -100,6 +102,7 @@ export function beginPass(engine: Engine, claim: Claim, definition: ClaimDefinit
     recorded,
     quietSince: memory.quietSince,
     lastTries: memory.lastTries,
+    confirmedMs: Number.NEGATIVE_INFINITY,
     stuck,
     held: undefined,
     references: { scope: {}, keys: [] },
@@ -323,6 +326,9 @@ export function secretsById(pass: Pass, inventory: readonly InventoryEntry[]): (
   return id => byId.get(id) ?? {};
 }
 
+/** In a pass whose turns follow each other this fast, one confirmation is enough; a pass that took longer asks anew, ms. */
+const CONFIRMED_MS = 2_000;
+
 /**
  * Step 7 and the fence: what will be touched stands on the claim before it is touched, and no mutating call leaves unless the store
  * confirmed the claim in this pass, by this conditional write or by a live read of the same uid, generation and deletion state. Where
@@ -331,15 +337,19 @@ export function secretsById(pass: Pass, inventory: readonly InventoryEntry[]): (
 async function record(pass: Pass, inventory: readonly InventoryEntry[]): Promise<void> {
   const { engine, claim } = pass;
   callBudget(engine, claim);
+  const askedMs = engine.clock.ms();
   if (claim.status.inventoryFor === claim.uid && isRecorded(claim.status.resources, inventory)) {
+    if (askedMs - pass.confirmedMs < CONFIRMED_MS) return;
     const live = (await engine.store.get(claim))?.['metadata'] as JsonObject | undefined;
     const same =
       live?.['uid'] === claim.uid && live['generation'] === claim.generation && (live['deletionTimestamp'] !== undefined) === claim.deletionRequested;
     if (!same) throw new EngineError('StoreConflict', `${claim.kind} ${claim.name} was changed while it was worked on`);
+    pass.confirmedMs = askedMs;
     return;
   }
   const status = redactStatus({ ...claim.status, inventoryFor: claim.uid, resources: inventory }, secretValues(pass));
   pass.claim = parseClaim((await engine.store.write({ kind: 'status', claim, status }))!, pass.definition);
+  pass.confirmedMs = askedMs;
 }
 
 /** Every secret value this pass has met: no text with one of them leaves. */

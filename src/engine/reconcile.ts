@@ -15,7 +15,7 @@ import { type Choice, choose, type Served } from './choice.ts';
 import { conditionEvents } from './condition-events.ts';
 import type { Engine } from './engine.ts';
 import { expire, noLaterThan } from './expiry.ts';
-import { keyText, metadataOf } from './objects.ts';
+import { FINALIZER, keyText, metadataOf } from './objects.ts';
 import { beginPass, dependencies, type Pass, planOnly, runTurns, secretsById, secretValues, type Turned } from './pass.ts';
 import { rebuildInventory } from './rebuild.ts';
 import { asItSays, isNamespaceGoing, keptIfKindGoes, stuckOn, tellLetGo, tellTakenBack, tellUntouched } from './retain.ts';
@@ -34,8 +34,7 @@ const HELD_MS = 5_000;
 
 /** Works one claim once and says when to look again. Throws only what the store throws, and LeaseLost: the caller backs off. */
 export async function reconcile(engine: Engine, key: ClaimKey): Promise<Schedule> {
-  // What watch told will do once the claim was seen live: every write is conditional, and no call leaves before the claim was confirmed live.
-  const object = await engine.store.get(key, engine.memory.has(keyText(key)) ? 'cache' : 'live');
+  const object = await look(engine, key);
   if (object === undefined) return gone(engine, key);
   const definition = await loadDefinition(engine.store, key.kind);
   if (definition === undefined) return await reportFailure(engine, object, new EngineError('NoDefinition', `no ClaimDefinition makes the kind ${key.kind}`));
@@ -54,6 +53,17 @@ export async function reconcile(engine: Engine, key: ClaimKey): Promise<Schedule
     if (!isError(error) || PASSED_ON.has(error.code)) throw error;
     return await reportFailure(engine, object, error);
   }
+}
+
+/**
+ * What watch told will do once the claim was seen live: every write is conditional, and no call leaves before the claim was confirmed live. So it will for a
+ * claim that nobody took up yet: the write that does is refused unless it is the one that was told, and answered with the claim as it stands then.
+ */
+async function look({ store, memory }: Engine, key: ClaimKey): Promise<JsonObject | undefined> {
+  const told = await store.get(key, 'cache');
+  if (memory.has(keyText(key))) return told;
+  const isTakenUp = told === undefined || metadataOf(told).finalizers?.includes(FINALIZER) === true;
+  return isTakenUp ? await store.get(key) : told;
 }
 
 /** Told, and then left alone until the annotation goes. */

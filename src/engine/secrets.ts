@@ -1,11 +1,12 @@
 /** The connection Secret: one per claim, written only when the claim works, never over somebody else's. */
 import { digest } from '../core/digest.ts';
-import { EngineError } from '../core/errors.ts';
+import { EngineError, isError } from '../core/errors.ts';
 import { API_VERSION } from '../core/kinds.ts';
 import { fill } from '../core/render.ts';
 import type { Claim, ClaimDefinition, DriftRow, JsonObject, Rendering, StringMap } from '../core/types.ts';
 import type { Engine } from './engine.ts';
 import { metadataOf, type ObjectReference } from './objects.ts';
+import type { Write } from './store.ts';
 
 export interface Binding {
   readonly name: string;
@@ -33,6 +34,12 @@ export async function writeBinding(
   const filled = fill(rendering.connection, secretsOf);
   const values = Object.fromEntries(Object.entries(filled).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]));
   const data: StringMap = { provider, ...values, type: definition.connection.type };
+  const type = `servicebinding.io/${definition.connection.type}`;
+  const annotations = { [WRITTEN]: digest(engine.instance.key, data) };
+  // Of a claim that nothing was told of yet there is hardly ever one: making it says whether there is, and costs no read.
+  const isFirst = claim.status.conditions.length === 0;
+  if (isFirst && (await isMade(engine, { kind: 'secret', claim, name, type, data, annotations, version: undefined })))
+    return { name, error: undefined, drift: [] };
   const found = await engine.store.get({ kind: 'Secret', namespace: claim.namespace, name });
   if (found !== undefined && !isOurs(found, claim)) {
     const error = new EngineError('Conflict', `Secret ${name} exists and is not ours`, { hint: 'remove or rename that Secret' });
@@ -44,11 +51,20 @@ export async function writeBinding(
   if (found !== undefined && ownerOf(found)?.uid === claim.uid && differing.length === 0 && stale.length === 0) return { name, error: undefined, drift: [] };
   const drift = found === undefined ? [] : handEdits(engine, claim, found, data, differing);
   const kept = Object.fromEntries(Object.entries(before).filter(([key]) => data[key] === undefined && !stale.includes(key)));
-  const type = `servicebinding.io/${definition.connection.type}`;
   const version = (found?.['metadata'] as JsonObject | undefined)?.['resourceVersion'] as string | undefined;
-  const annotations = { [WRITTEN]: digest(engine.instance.key, data) };
   await engine.store.write({ kind: 'secret', claim, name, type, data: { ...kept, ...data }, annotations, version });
   return { name, error: undefined, drift };
+}
+
+/** False when something stands there already. */
+async function isMade({ store }: Engine, write: Write): Promise<boolean> {
+  try {
+    await store.write(write);
+    return true;
+  } catch (error) {
+    if (isError(error, 'StoreConflict')) return false;
+    throw error;
+  }
 }
 
 /** Annotation with the digest of what we wrote last, so that an edit by hand can be told from a change of ours. */

@@ -266,7 +266,36 @@ describe('beyond the contract', () => {
     expect(long).toMatchObject({ reason: 'Ready' });
   });
 
-  // Two thousand calls, one after the other.
+  test('an event that hangs holds up no other; its series waits for it', async () => {
+    const proxy = await startKubeProxy(plane);
+    const slow = openApi(await loadAccess({ kubeconfig: proxy.kubeconfig(plane.adminKubeconfig) }));
+    const store = kubernetesStore({ api: slow, namespace: OWN });
+    const hold = proxy.addRule({ match: { resource: 'events' }, times: 1, do: { kind: 'hold' } });
+    for (let n = 0; n < 2; n += 1) store.emit(orders, { type: 'Normal', reason: 'Ready', message: 'held' });
+    for (let n = 0; n < 3; n += 1) store.emit({ ...orders, name: `other-${n}` }, { type: 'Normal', reason: 'Ready', message: 'goes' });
+    await until(() => expect(proxy.count({ resource: 'events' })).toBe(4));
+    hold.remove();
+    await eventsSent(store.events);
+    const told = await eventsOf('dev');
+    expect(told.filter(event => event['note'] === 'goes')).toHaveLength(3);
+    expect(told.find(event => event['note'] === 'held')).toMatchObject({ series: { count: 2 } });
+    await closeApi(slow);
+    await proxy.close();
+  });
+
+  test('a claim that was written keeps the very spec it had, as long as it is the same', async () => {
+    const store = open();
+    const before = await store.put(queueObject());
+    await watched(store, []);
+    const cached = (await store.get(orders, 'cache'))!;
+    const after = (await store.write({ kind: 'status', claim: claimOf(before), status: statusOf(1) }))!;
+    expect(after['spec']).toBe(cached['spec']);
+    expect((await store.get(orders, 'cache'))!['spec']).toBe(cached['spec']);
+    const edited = await store.put({ ...queueObject(), spec: { fifo: true } });
+    expect(edited['spec']).toEqual({ fifo: true });
+  });
+
+  // Two thousand calls, a few at once.
   test('a flood of events is bounded', { timeout: 600_000 }, async () => {
     const store = open();
     records.length = 0;

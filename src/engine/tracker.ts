@@ -38,3 +38,9 @@ export function dependents(tracker: Tracker, key: ObjectKey): ClaimKey[] {
   found.delete(keyText(key));
   return [...found].sort().map(parseKey);
 }
+
+/** True when the claim used this object, both as keyText writes them, when it was looked at last. */
+export function isUser({ used }: Tracker, claim: string, object: string): boolean {
+  const keys = used.get(claim);
+  return keys !== undefined && claim !== object && (keys.has(object) || keys.has(`${object.slice(0, object.lastIndexOf('/'))}/*`));
+}

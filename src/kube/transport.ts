@@ -65,6 +65,8 @@ export interface Api {
 }
 interface Agents {
   readonly tls: string;
+  /** As it was handed out: the same value is not compared again. */
+  given: TlsOptions;
   readonly calls: Dispatcher;
   readonly watches: Dispatcher;
 }
@@ -221,10 +223,8 @@ async function streamOnce(api: Api, call: Call & { readonly signal: AbortSignal 
 }
 
 function dispatched(api: Api, call: Call, credentials: Credentials): Omit<Outgoing, 'signal'> {
-  const { origin, pathname } = new URL(api.access.server);
-  const query = new URLSearchParams();
-  for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(key, String(value));
-  const path = `${pathname.replace(/\/$/, '')}${call.path}${query.size > 0 ? `?${query}` : ''}`;
+  const { origin, pathname } = placeOf(api.access);
+  const path = `${pathname}${call.path}${queryOf(call)}`;
   const headers: Record<string, string> = {
     ...credentials.headers,
     accept: call.accept ?? 'application/json',
@@ -234,13 +234,32 @@ function dispatched(api: Api, call: Call, credentials: Credentials): Omit<Outgoi
   return { origin, path, method: call.method, headers, body: call.body === undefined ? null : JSON.stringify(call.body) };
 }
 
+const places = new WeakMap<Access, { readonly origin: string; readonly pathname: string }>();
+
+/** Where the API server is, and the path before all others. */
+function placeOf(access: Access): { readonly origin: string; readonly pathname: string } {
+  const known = places.get(access);
+  if (known !== undefined) return known;
+  const { origin, pathname } = new URL(access.server);
+  const place = { origin, pathname: pathname.replace(/\/$/, '') };
+  places.set(access, place);
+  return place;
+}
+
+function queryOf({ query = {} }: Call): string {
+  const asked = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) asked.set(key, String(value));
+  return asked.size > 0 ? `?${asked}` : '';
+}
+
 /** The agents of these certificates; calls that run on the old ones are left to end. To be used at once: the next call may close them. */
 function agentsFor(loaded: Undici, api: Api, tls: TlsOptions): Agents {
+  if (api.agents?.given === tls) return api.agents;
   const text = JSON.stringify(tls);
-  if (api.agents?.tls === text) return api.agents;
+  if (api.agents?.tls === text) return Object.assign(api.agents, { given: tls });
   const old = api.agents;
   const open = (connections: number | null): Dispatcher => fenced(loaded, agent(loaded, api, tls, connections));
-  api.agents = { tls: text, calls: open(api.options.connections ?? CONNECTIONS), watches: open(null) };
+  api.agents = { tls: text, given: tls, calls: open(api.options.connections ?? CONNECTIONS), watches: open(null) };
   void old?.calls.close();
   void old?.watches.close();
   return api.agents;

@@ -2,6 +2,7 @@
 import { GetQueueAttributesCommand, ListQueuesCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
+import { wake } from '../../src/engine/controller.ts';
 import { keyOf, metadataOf } from '../../src/engine/objects.ts';
 import { pathOf } from '../../src/kube/paths.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
@@ -65,6 +66,26 @@ test('a Queue with a dead letter becomes ready in four writes and one Event, and
   await until(() => expect(passes()).toBeGreaterThan(before + 3));
   expect(writes()).toEqual([]);
   expect(engine.errors).toEqual([]);
+});
+
+test('a new claim is taken up without a read; what stands where its Secret goes is looked at first', async () => {
+  const engine = await start();
+  const reads = () => home.proxy.calls.filter(call => call.name?.startsWith('plain') && !call.mutating).map(call => call.resource);
+  await home.admin.put(queue('plain'));
+  await ready({ ...orders, name: 'plain' });
+  await until(() => expect(engine.controller.queue.running.size).toBe(0));
+  expect(reads()).toEqual([]);
+  const name = 'taken-queue';
+  await request(home.api, { method: 'POST', path: pathOf(SECRETS, NAMESPACE), body: { metadata: { name }, stringData: { of: 'a stranger' } } });
+  const taken = { ...orders, name: 'taken' };
+  await home.admin.put(queue('taken'));
+  await until(async () => expect(await conditionOf(home, taken, 'Ready')).toContain(`Secret ${name} exists and is not ours`));
+  expect(await home.admin.get({ kind: 'Secret', namespace: NAMESPACE, name })).toMatchObject({ data: { of: 'a stranger' } });
+  await request(home.api, { method: 'DELETE', path: pathOf(SECRETS, NAMESPACE, name) });
+  wake(engine.controller, taken);
+  await ready(taken);
+  for (const key of [taken, { ...orders, name: 'plain' }]) await home.admin.remove(key);
+  for (const key of [taken, { ...orders, name: 'plain' }]) await gone(key);
 });
 
 test('many claims at once: four writes each, and one revision for all', async () => {
