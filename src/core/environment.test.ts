@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Expiry, environmentFrom, expiryOf, type Life, NO_ENVIRONMENT, standingOf } from './environment.ts';
-import type { JsonObject } from './types.ts';
+import { marksOf } from './ownership.ts';
+import type { JsonObject, Owner } from './types.ts';
 
 test('what an Environment says of its namespace, whatever its form', () => {
   const overrides = [
@@ -33,7 +34,22 @@ test.each<[string, JsonObject | undefined, ReturnType<typeof standingOf>]>([
   ['that is stuck on something else', { inventoryFor: 'u', conditions: stalled('InvalidSpec') }, 'unknown'],
   ['that was in conflict once', { inventoryFor: 'u', conditions: stalled('Conflict', 'False') }, 'unknown'],
 ])('whether the namespace is its own: a status %s', (_, status, expected) => {
-  expect(standingOf({ metadata: { name: 'dev', uid: 'u' }, spec: {}, ...(status === undefined ? {} : { status }) })).toBe(expected);
+  expect(standingOf({ metadata: { name: 'dev', uid: 'u' }, spec: {}, ...(status === undefined ? {} : { status }) }, undefined)).toBe(expected);
+});
+
+const marks = (owner: Partial<Owner> = {}): JsonObject =>
+  marksOf({ instance: 'i', kind: 'Environment', namespace: '', name: 'dev', uid: 'u', id: 'space', ...owner });
+
+test.each<[string, JsonObject | undefined, JsonObject, ReturnType<typeof standingOf>]>([
+  ['that bears no marks', undefined, {}, 'none'],
+  ['of something else', marks({ kind: 'Box' }), {}, 'none'],
+  ['of another Environment', marks({ name: 'other' }), {}, 'none'],
+  ['that it made', marks(), {}, 'unknown'],
+  ['that an earlier one of its name made', marks({ uid: 'old' }), {}, 'unknown'],
+  ['that it only observes', undefined, { lifecycle: { management: 'ObserveOnly' } }, 'unknown'],
+])('before it has told, whether the namespace is its own: one %s', (_, annotations, spec, expected) => {
+  const space = { metadata: { name: 'dev', ...(annotations === undefined ? {} : { annotations }) } };
+  expect(standingOf({ metadata: { name: 'dev', uid: 'u' }, spec }, space)).toBe(expected);
 });
 
 const at = (hours: number): string => new Date(Date.parse('2026-01-01T00:00:00Z') + hours * 3_600_000).toISOString();

@@ -1,6 +1,7 @@
 /** What an Environment says about its namespace: overrides, values for expressions, and when it ends. Pure. */
 import { durationMs } from './duration.ts';
 import { isMap } from './object-head.ts';
+import { ownerOf } from './ownership.ts';
 import type { Environment, Json, JsonObject, Override, Timestamp } from './types.ts';
 
 /** The claim kind, cluster-scoped, that makes namespaces. */
@@ -30,13 +31,31 @@ function overrideFrom(value: Json): Override[] {
   return [{ claim, ...(typeof composition === 'string' ? { composition } : {}), parameters: isMap(parameters) ? parameters : {} }];
 }
 
-/** Whether the namespace of its name is the Environment's: `own` when it made it, `none` when it met somebody else's, `unknown` while it has not told yet. */
-export function standingOf(object: JsonObject): 'own' | 'none' | 'unknown' {
+/**
+ * Whether the namespace of its name is the Environment's: `own` when it made it, `none` when it met somebody else's, `unknown` while it has not told
+ * yet. `space`: the Namespace, if it is there; one that bears no marks of an Environment of the name is nobody's to tell.
+ */
+export function standingOf(object: JsonObject, space: JsonObject | undefined): 'own' | 'none' | 'unknown' {
   const { name, uid } = object['metadata'] as { name: string; uid: string };
   const { outputs, conditions, inventoryFor } = (isMap(object['status']) ? object['status'] : {}) as Told;
-  if (inventoryFor !== uid) return 'unknown';
-  if (outputs?.namespace === name) return 'own';
-  return conditions?.some(({ type, status, reason }) => type === 'Stalled' && status === 'True' && reason === 'Conflict') === true ? 'none' : 'unknown';
+  const isTold = inventoryFor === uid;
+  if (isTold && outputs?.namespace === name) return 'own';
+  const isConflict = conditions?.some(({ type, status, reason }) => type === 'Stalled' && status === 'True' && reason === 'Conflict') === true;
+  if ((isTold && isConflict) || (space !== undefined && !observes(object) && !bearsMarks(space, name))) return 'none';
+  return 'unknown';
+}
+
+/** What it only observes bears no marks of it. */
+function observes(object: JsonObject): boolean {
+  const { lifecycle } = (object['spec'] ?? {}) as { lifecycle?: { management?: string } };
+  return lifecycle?.management === 'ObserveOnly';
+}
+
+/** A namespace that an Environment makes bears them from its first moment. */
+function bearsMarks(space: JsonObject, name: string): boolean {
+  const { annotations } = space['metadata'] as { annotations?: JsonObject };
+  const owner = ownerOf(annotations ?? {});
+  return owner?.kind === ENVIRONMENT && owner.name === name;
 }
 
 interface Told {

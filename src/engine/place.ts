@@ -16,7 +16,7 @@ export async function placeOf(store: Store, claim: Where): Promise<Place> {
   if (standing === 'unknown') {
     throw new EngineError('WaitingForEnvironment', `the Environment ${claim.namespace} has not said yet whether this namespace is its own`);
   }
-  const object = await store.get({ kind: 'Namespace', namespace: '', name: claim.namespace }, 'cache');
+  const object = await namespaceObject(store, claim.namespace);
   return { class: object === undefined ? undefined : metadataOf(object).labels?.['plinth.dev/class'], environment };
 }
 
@@ -31,9 +31,13 @@ async function lookAround(
 ): Promise<{ readonly environment: Environment; readonly standing: 'own' | 'none' | 'unknown' }> {
   if (kind === ENVIRONMENT) return { environment: environmentFrom(name, spec), standing: 'own' };
   const object = namespace === '' ? undefined : await environmentObject(store, namespace);
-  const standing = object === undefined ? 'none' : standingOf(object);
+  const standing = object === undefined ? 'none' : standingOf(object, await namespaceObject(store, namespace));
   if (object === undefined || standing === 'none') return { environment: NO_ENVIRONMENT, standing: 'none' };
   return { environment: environmentFrom(namespace, (object['spec'] ?? {}) as JsonObject), standing };
+}
+
+async function namespaceObject(store: Store, name: string): Promise<JsonObject | undefined> {
+  return await store.get({ kind: 'Namespace', namespace: '', name }, 'cache');
 }
 
 /** Its name is that of the namespace it makes. Where nothing defines the kind, nobody is asked. */

@@ -119,6 +119,20 @@ test('until it has told whether the namespace is its own, a new claim waits, and
   expect(condition(served, 'Ready')).toMatchObject({ status: 'True' });
 });
 
+test('in a namespace that was there before it says nothing, however long it cannot tell', async () => {
+  await engine.store.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'dev' } });
+  expect(await said()).toBe('/awake/none/1');
+  await edit({ class: 'gone', asleep: true, config: { LEVEL: 'debug' }, overrides: [{ claim: 'Box', composition: 'b' }] });
+  const { status } = await settle(engine, HOME);
+  expect(condition(status, 'Ready')).toMatchObject({ status: 'False', reason: 'NoClass' });
+  const served = await boxStatus();
+  expect(served).toMatchObject({ composition: 'a', outputs: { said: '/awake/none/1' } });
+  expect(condition(served, 'Synced')).toMatchObject({ status: 'True' });
+  await engine.store.put(object('Box', 'two', {}, 'dev'));
+  const fresh = (await settle(engine, { ...BOX, name: 'two' })).status;
+  expect(condition(fresh, 'Ready')).toMatchObject({ status: 'True' });
+});
+
 test('its time is announced an hour before, and when it is over it is deleted as by a person', async () => {
   await engine.store.put(classOf({ environment: { composition: 'home', configs: { fake: 'fake' }, ttl: '2d' } }));
   await edit({});
