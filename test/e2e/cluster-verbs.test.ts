@@ -61,11 +61,11 @@ withKubernetes('status lists one namespace, or all; as data it is what a laptop 
 
 withKubernetes('what belongs to no namespace is known from every one', async () => {
   const credentials = { from: 'File', file: cluster.plane.adminKubeconfig };
-  const implementations = [{ claim: 'Environment', composition: 'environment-basic', configs: { kubernetes: 'cluster' } }];
+  const environment = { composition: 'environment-basic', configs: { kubernetes: 'cluster' } };
   await apply(
     cluster,
     object('ProviderConfig', 'cluster', { provider: 'kubernetes', settings: { credentials } }),
-    object('EnvironmentClass', 'spaces', { implementations }),
+    object('EnvironmentClass', 'spaces', { environment }),
     object('Environment', 'team', { class: 'spaces' }),
   );
   await onCluster(cluster, 'wait', '--for=condition=Ready', 'env/team', '--timeout=120s');
