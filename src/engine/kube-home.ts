@@ -135,19 +135,11 @@ function emptyIfMissing(error: unknown): JsonObject {
 export function written(home: KubeHome, key: ObjectKey, from: string | undefined, answer: JsonObject): JsonObject | undefined {
   const { deletionTimestamp, finalizers } = metadataOf(answer);
   const isGone = deletionTimestamp !== undefined && !finalizers?.length;
+  const object = isGone ? undefined : fromKube(key.kind, answer);
   const watch = home.kinds.get(key.kind);
-  const before = watch?.cache.objects.get(cacheKey(key.namespace, key.name));
-  const object = isGone ? undefined : fromKube(key.kind, before === undefined ? answer : withSpecOf(before, answer));
   if (watch !== undefined) takeOwnWrite(watch, cacheKey(key.namespace, key.name), from, object);
   if (isGone) home.finalizers.delete(keyText(key));
   return object === undefined ? undefined : handOut(home, key, object);
-}
-
-/** The answer with the very spec that is kept where the generation says that it is the same: what was found right once is not looked at anew. */
-function withSpecOf(before: JsonObject, answer: JsonObject): JsonObject {
-  const [old, now] = [metadataOf(before), metadataOf(answer)];
-  const isSame = before['spec'] !== undefined && old.generation !== undefined && old.uid === now.uid && old.generation === now.generation;
-  return isSame ? { ...answer, spec: before['spec']! } : answer;
 }
 
 /** NotFound of a write: what was to be written is gone. */

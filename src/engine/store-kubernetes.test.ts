@@ -283,18 +283,6 @@ describe('beyond the contract', () => {
     await proxy.close();
   });
 
-  test('a claim that was written keeps the very spec it had, as long as it is the same', async () => {
-    const store = open();
-    const before = await store.put(queueObject());
-    await watched(store, []);
-    const cached = (await store.get(orders, 'cache'))!;
-    const after = (await store.write({ kind: 'status', claim: claimOf(before), status: statusOf(1) }))!;
-    expect(after['spec']).toBe(cached['spec']);
-    expect((await store.get(orders, 'cache'))!['spec']).toBe(cached['spec']);
-    const edited = await store.put({ ...queueObject(), spec: { fifo: true } });
-    expect(edited['spec']).toEqual({ fifo: true });
-  });
-
   // Two thousand calls, a few at once.
   test('a flood of events is bounded', { timeout: 600_000 }, async () => {
     const store = open();
