@@ -71,6 +71,7 @@ test.each<[string, Partial<Life>, Expiry]>([
   ['announced for a time before its end', { ttl: '2d', announced: at(1), now: at(2) }, { kind: 'withdraw' }],
   ['kept until later than its ttl', { ttl: '1h', keepUntil: at(100), now: at(50) }, { kind: 'look', at: at(99) }],
   ['kept until earlier than its ttl', { ttl: '100d', keepUntil: at(10), now: at(9.5) }, { kind: 'announce', at: at(10.5) }],
+  ['of an old one, by a slip', { keepUntil: at(-5), now: at(720) }, { kind: 'announce', at: at(721) }],
   ['kept until before it was made', { keepUntil: at(-5) }, { kind: 'announce', at: at(1 / 60) }],
 ])('the end of an Environment %s', (_, life, expected) => {
   expect(expiryOf({ createdAt: at(0), ttl: undefined, keepUntil: undefined, announced: undefined, now: at(0), ...life })).toEqual(expected);

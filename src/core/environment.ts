@@ -86,7 +86,7 @@ export function expiryOf({ createdAt, ttl, keepUntil, announced, now }: Life): E
   const [born, today] = [Date.parse(createdAt), Date.parse(now)];
   const end = keepUntil !== undefined ? Date.parse(keepUntil) : ttl === undefined || ttl === '' ? Number.NaN : born + durationMs(ttl);
   if (Number.isNaN(end)) return announced === undefined ? { kind: 'never' } : { kind: 'withdraw' };
-  const noticeMs = Math.min(NOTICE_MS, Math.max(LEAST_MS, (end - born) / 10));
+  const noticeMs = Math.min(NOTICE_MS, Math.max(LEAST_MS, (Math.max(end, today) - born) / 10));
   const told = Date.parse(announced ?? '');
   const stands = told >= end;
   if (stands) return today >= told ? { kind: 'end' } : { kind: 'look', at: timestamp(told) };
