@@ -5,6 +5,12 @@ import type { Condition, Json, JsonObject, StringMap } from './types.ts';
 
 /** Label by which the owner of a Deployment, StatefulSet or DaemonSet wants to be told: its value is `true`. */
 export const AWAITS_CLAIMS = 'plinth.dev/awaits-claims';
+/** Whose pods may need the Secrets of claims; all of the group `apps`. */
+export const WORKLOADS: readonly { readonly kind: string; readonly plural: string }[] = [
+  { kind: 'Deployment', plural: 'deployments' },
+  { kind: 'StatefulSet', plural: 'statefulsets' },
+  { kind: 'DaemonSet', plural: 'daemonsets' },
+];
 /** Under this name we write, so that what is ours is known again. */
 export const WORKLOAD_MANAGER = 'plinth-workloads';
 /** Of kstatus: who waits for an object with this condition gives up, with its message. */

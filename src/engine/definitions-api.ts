@@ -24,11 +24,6 @@ export function adminResource(kind: AdminKind): Resource {
   return { group: GROUP, version: VERSION, plural: ADMIN_NAMES[kind].plural, kind, namespaced: false };
 }
 
-/** Where the claims of a kind are. */
-export function claimResource({ kind, plural, scope }: { readonly kind: string; readonly plural: string; readonly scope?: string | undefined }): Resource {
-  return { group: GROUP, version: VERSION, plural, kind, namespaced: scope !== 'Cluster' };
-}
-
 /** A live read; undefined when there is none. Errors: those of `request`, here and below. */
 export async function getOne(api: Api, resource: Resource, name: string): Promise<JsonObject | undefined> {
   return await request(api, { method: 'GET', path: pathOf(resource, '', name) }).catch((error: unknown) => {

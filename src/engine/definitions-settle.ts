@@ -6,19 +6,9 @@ import { type Incompatibility, incompatible, incompatibleSchemas } from '../core
 import { parseDefinition } from '../core/parse.ts';
 import type { ClaimDefinition, JsonObject } from '../core/types.ts';
 import type { Api } from '../kube/transport.ts';
-import {
-  adminResource,
-  CRDS,
-  claimResource,
-  deleteCrd,
-  ENVIRONMENT_CRD,
-  forbiddenVerbs,
-  getOne,
-  listClaims,
-  writeAdminStatus,
-  writeCrd,
-} from './definitions-api.ts';
+import { adminResource, CRDS, deleteCrd, ENVIRONMENT_CRD, forbiddenVerbs, getOne, listClaims, writeAdminStatus, writeCrd } from './definitions-api.ts';
 import type { Log } from './engine.ts';
+import { claimResource } from './kube-objects.ts';
 import { metadataOf } from './objects.ts';
 
 export interface Settling {

@@ -3,8 +3,9 @@ import { EngineError, sentence } from '../core/errors.ts';
 import { ADMIN_NAMES, type AdminKind } from '../core/kinds.ts';
 import type { JsonObject } from '../core/types.ts';
 import { type Usage, usageOf, usersText } from '../core/usage.ts';
-import { adminResource, CRDS, claimResource, deleteCrd, getOne, listClaims, writeAdminStatus, writeFinalizers } from './definitions-api.ts';
+import { adminResource, CRDS, deleteCrd, getOne, listClaims, writeAdminStatus, writeFinalizers } from './definitions-api.ts';
 import type { Settling } from './definitions-settle.ts';
+import { claimResource } from './kube-objects.ts';
 import { metadataOf } from './objects.ts';
 import type { Store } from './store.ts';
 

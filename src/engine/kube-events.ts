@@ -107,7 +107,7 @@ async function drain(sender: EventSender): Promise<void> {
 }
 
 async function create({ home, reporter }: EventSender, { namespace, name }: Series, key: ObjectKey, event: Event, at: string): Promise<unknown> {
-  const resource = RESOURCES[key.kind] ?? claimResource(key.kind, '');
+  const resource = RESOURCES[key.kind] ?? claimResource({ kind: key.kind, plural: '' });
   const apiVersion = resource.group === '' ? resource.version : API_VERSION;
   const uid = uidOf(home, key);
   const regarding = { apiVersion, kind: key.kind, name: key.name, ...(key.namespace ? { namespace: key.namespace } : {}), ...(uid ? { uid } : {}) };

@@ -45,7 +45,7 @@ export function definedKinds(home: KubeHome): Resource[] {
   if (definitions === undefined) return [];
   return objectsOf(definitions.cache).flatMap(object => {
     const { kind, plural, scope } = (object['spec'] ?? {}) as { kind?: string; plural?: string; scope?: string };
-    return kind === undefined || plural === undefined || RESOURCES[kind] !== undefined ? [] : [claimResource(kind, plural, scope)];
+    return kind === undefined || plural === undefined || RESOURCES[kind] !== undefined ? [] : [claimResource({ kind, plural, scope })];
   });
 }
 

@@ -33,8 +33,8 @@ export const RESOURCES: Readonly<Record<string, Resource>> = {
   Revision: { group: 'apps', version: 'v1', plural: 'controllerrevisions', kind: 'ControllerRevision', namespaced: true },
 };
 
-/** The resource of a claim kind; namespaced unless its scope is Cluster. */
-export function claimResource(kind: string, plural: string, scope?: string): Resource {
+/** Where the claims of a kind are: in namespaces, unless its scope is Cluster. */
+export function claimResource({ kind, plural, scope }: { readonly kind: string; readonly plural: string; readonly scope?: string | undefined }): Resource {
   return { group: GROUP, version: VERSION, plural, kind, namespaced: scope !== 'Cluster' };
 }
 

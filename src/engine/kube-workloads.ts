@@ -5,7 +5,7 @@
 import { isCondition } from '../core/conditions.ts';
 import { EngineError, isError } from '../core/errors.ts';
 import type { Claim, JsonObject, ObjectKey } from '../core/types.ts';
-import { AWAITS_CLAIMS, isRecovery, STALLED } from '../core/workload.ts';
+import { AWAITS_CLAIMS, isRecovery, STALLED, WORKLOADS } from '../core/workload.ts';
 import { metaOf, objectsOf } from '../kube/cache.ts';
 import { type Change, type ListWatch, startListWatch, stopListWatch } from '../kube/list-watch.ts';
 import type { Resource } from '../kube/paths.ts';
@@ -48,14 +48,6 @@ export interface Workloads extends Looking {
   isReady: boolean;
 }
 
-const KINDS: readonly Resource[] = (
-  [
-    ['deployments', 'Deployment'],
-    ['statefulsets', 'StatefulSet'],
-    ['daemonsets', 'DaemonSet'],
-  ] as const
-).map(([plural, kind]) => ({ group: 'apps', version: 'v1', plural, kind, namespaced: true }));
-
 /** Looks at once. */
 const LOOKS = 4;
 /** A report of a claim waits for its workloads so long, ms, and so often in vain; then the claim's own word counts more. */
@@ -96,7 +88,7 @@ export function startWorkloads(options: WorkloadsOptions): Workloads {
     ending: new AbortController(),
     isReady: false,
   };
-  for (const resource of KINDS) workloads.watches.set(resource.kind, watchKind(workloads, resource));
+  for (const { kind, plural } of WORKLOADS) workloads.watches.set(kind, watchKind(workloads, { group: 'apps', version: 'v1', plural, kind, namespaced: true }));
   return workloads;
 }
 

@@ -11,13 +11,12 @@ type Where = Pick<Claim, 'kind' | 'namespace' | 'name' | 'spec'>;
 
 /** What chooses for a claim beside itself. Throws EngineError WaitingForEnvironment while that cannot be told, and what Store.get throws. */
 export async function placeOf(store: Store, claim: Where): Promise<Place> {
-  const { environment, standing } = await lookAround(store, claim);
+  const { environment, standing, space } = await lookAround(store, claim);
   if (claim.namespace === '') return { class: ownClass(claim), environment };
   if (standing === 'unknown') {
     throw new EngineError('WaitingForEnvironment', `the Environment ${claim.namespace} has not said yet whether this namespace is its own`);
   }
-  const object = await namespaceObject(store, claim.namespace);
-  return { class: object === undefined ? undefined : metadataOf(object).labels?.['plinth.dev/class'], environment };
+  return { class: space === undefined ? undefined : metadataOf(space).labels?.['plinth.dev/class'], environment };
 }
 
 /** What expressions read of the Environment, its own included; also while it has not said yet whether the namespace is its own. */
@@ -25,19 +24,21 @@ export async function environmentAt(store: Store, claim: Where): Promise<Environ
   return (await lookAround(store, claim)).environment;
 }
 
-async function lookAround(
-  store: Store,
-  { kind, namespace, name, spec }: Where,
-): Promise<{ readonly environment: Environment; readonly standing: 'own' | 'none' | 'unknown' }> {
-  if (kind === ENVIRONMENT) return { environment: environmentFrom(name, spec), standing: 'own' };
-  const object = namespace === '' ? undefined : await environmentObject(store, namespace);
-  const standing = object === undefined ? 'none' : standingOf(object, await namespaceObject(store, namespace));
-  if (object === undefined || standing === 'none') return { environment: NO_ENVIRONMENT, standing: 'none' };
-  return { environment: environmentFrom(namespace, (object['spec'] ?? {}) as JsonObject), standing };
+interface Surroundings {
+  readonly environment: Environment;
+  readonly standing: ReturnType<typeof standingOf>;
+  /** The Namespace. */
+  readonly space: JsonObject | undefined;
 }
 
-async function namespaceObject(store: Store, name: string): Promise<JsonObject | undefined> {
-  return await store.get({ kind: 'Namespace', namespace: '', name }, 'cache');
+async function lookAround(store: Store, { kind, namespace, name, spec }: Where): Promise<Surroundings> {
+  if (kind === ENVIRONMENT) return { environment: environmentFrom(name, spec), standing: 'own', space: undefined };
+  if (namespace === '') return { environment: NO_ENVIRONMENT, standing: 'none', space: undefined };
+  const object = await environmentObject(store, namespace);
+  const space = await store.get({ kind: 'Namespace', namespace: '', name: namespace }, 'cache');
+  const standing = object === undefined ? 'none' : standingOf(object, space);
+  if (object === undefined || standing === 'none') return { environment: NO_ENVIRONMENT, standing: 'none', space };
+  return { environment: environmentFrom(namespace, (object['spec'] ?? {}) as JsonObject), standing, space };
 }
 
 /** Its name is that of the namespace it makes. Where nothing defines the kind, nobody is asked. */

@@ -149,7 +149,7 @@ describe('beyond the contract', () => {
     await until(() => expect(seen).toContain('ClaimDefinition//topics.plinth.dev'));
     // The CRD comes after the definition.
     expect(await store.list('Topic')).toEqual([]);
-    await applyLooseCrds(api, [claimResource('Topic', 'topics')]);
+    await applyLooseCrds(api, [claimResource({ kind: 'Topic', plural: 'topics' })]);
     await store.put({ ...queueObject(), kind: 'Topic' });
     await until(() => expect(seen).toContain('Topic/dev/orders'));
     expect(await store.list('Topic', 'dev')).toHaveLength(1);

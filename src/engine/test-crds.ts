@@ -11,7 +11,7 @@ const CRDS: Resource = {
   kind: 'CustomResourceDefinition',
   namespaced: false,
 };
-export const QUEUES = claimResource('Queue', 'queues');
+export const QUEUES = claimResource({ kind: 'Queue', plural: 'queues' });
 const ADMIN = ['ClaimDefinition', 'Composition', 'EnvironmentClass', 'ProviderConfig'].map(kind => RESOURCES[kind]!);
 
 /** Applies loose CRDs of the admin kinds and of these claim kinds; returns when they are served. */

@@ -11,6 +11,7 @@ import { engineNeeds, untilMay } from '../parts/kube/allowed.ts';
 import { kubeconfigFor, serviceAccountKubeconfig } from '../parts/kube/control-plane.ts';
 import type { KubeCall, KubeCallFilter } from '../parts/kube/proxy.ts';
 import { kubectl, runTool } from '../parts/kube/tools.ts';
+import { object } from '../support.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, OWN_NAMESPACE, startClusterEngine } from './cluster-home.ts';
 
@@ -25,7 +26,6 @@ const start = async (): Promise<void> => {
   running = await startClusterEngine(ground.home, { pollMs: 500, kubeconfig });
 };
 
-const object = (kind: string, name: string, spec: JsonObject): JsonObject => ({ apiVersion: 'plinth.dev/v1alpha1', kind, metadata: { name }, spec });
 const until = async <T>(check: () => T | Promise<T>): Promise<T> => await vi.waitFor(check, { timeout: 60_000, interval: 100 });
 const environment = (of = name): ClaimKey => ({ kind: 'Environment', namespace: '', name: of });
 const queue = (of = name): ClaimKey => ({ kind: 'Queue', namespace: of, name: 'orders' });

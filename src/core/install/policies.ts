@@ -1,8 +1,8 @@
 /** What roles cannot say, asked by the API server itself at each write: ValidatingAdmissionPolicies with their bindings. */
 import { API_VERSION } from '../kinds.ts';
 import type { JsonObject } from '../types.ts';
-import { AWAITS_CLAIMS, STALLED } from '../workload.ts';
-import { LABELS, NAME, WORKLOADS } from './roles.ts';
+import { AWAITS_CLAIMS, STALLED, WORKLOADS } from '../workload.ts';
+import { LABELS, NAME } from './roles.ts';
 
 const [GROUP = ''] = API_VERSION.split('/');
 const CLASS = 'plinth.dev/class';
@@ -195,7 +195,7 @@ function engineWorkloadsPolicy(namespace: string): JsonObject[] {
     rules: [
       on(
         'apps',
-        WORKLOADS.map(plural => `${plural}/status`),
+        WORKLOADS.map(({ plural }) => `${plural}/status`),
         ['UPDATE'],
       ),
     ],

@@ -4,6 +4,7 @@
  */
 import { ADMIN_NAMES, API_VERSION, ENVIRONMENTS } from '../kinds.ts';
 import type { Json, JsonObject } from '../types.ts';
+import { WORKLOADS } from '../workload.ts';
 
 const [GROUP = ''] = API_VERSION.split('/');
 /** The one name of everything: there is one Plinth in a cluster, as its kinds are cluster-wide. */
@@ -74,8 +75,7 @@ function engineRoles({ namespace, plurals }: RoleSettings): JsonObject[] {
   ];
 }
 
-/** Whose pods may need the Secrets of claims. */
-export const WORKLOADS: readonly string[] = ['deployments', 'statefulsets', 'daemonsets'];
+const APPS = WORKLOADS.map(({ plural }) => plural);
 
 const BASE: readonly Rule[] = [
   // What admins wrote is read; finalizers protect what is in use, the status says what is wrong.
@@ -93,8 +93,8 @@ const BASE: readonly Rule[] = [
   { groups: 'events.k8s.io', resources: ['events'], verbs: 'create patch' },
   // Those that wait for claims say so in a condition of their status. A policy lets the engine write that condition alone, and only where the
   // owner's label asks for it.
-  { groups: 'apps', resources: WORKLOADS, verbs: 'get list watch' },
-  { groups: 'apps', resources: under(WORKLOADS, 'status'), verbs: 'patch' },
+  { groups: 'apps', resources: APPS, verbs: 'get list watch' },
+  { groups: 'apps', resources: under(APPS, 'status'), verbs: 'patch' },
 ];
 
 const ENVIRONMENT_RULES: readonly Rule[] = [
