@@ -6,7 +6,7 @@ const STEPS = [
   ['types', [tool('tsc'), '-p', '.']],
   ['lint and format', [tool('biome'), 'check', '--error-on-warnings', '.']],
   ['generated files', [process.execPath, '--import', 'tsx', 'scripts/generate.ts', '--check']],
-  ['unit tests', [tool('vitest'), 'run', '--project', 'unit', '--maxWorkers=2', '--reporter=dot']],
+  ['unit tests', [tool('vitest'), 'run', '--project', 'unit', '--reporter=dot', '--reporter=./test/run/reporter.ts']],
 ];
 
 /** Output is kept back and shown as a whole, so that steps that run at once do not mix. */

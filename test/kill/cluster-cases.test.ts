@@ -6,22 +6,10 @@ import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
 import { part } from '../parts/emulators.ts';
 import { fill, losses, wrongs } from './check.ts';
 import type { Phase } from './claims.ts';
+import { isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
 import { dieAt } from './cluster-life.ts';
-import {
-  declare,
-  emptyStatuses,
-  isWork,
-  kill,
-  listClaims,
-  openPlace,
-  type Place,
-  patchClaim,
-  restless,
-  startFresh,
-  unlike,
-  untilRest,
-} from './cluster-place.ts';
+import { declare, emptyStatuses, kill, listClaims, openPlace, type Place, patchClaim, restless, startFresh, unlike, untilRest } from './cluster-place.ts';
 import type { Point } from './life.ts';
 
 const MINUTES_MS = 1_200_000;

@@ -11,8 +11,9 @@ import { type KubeCall, type KubeProxy, startKubeProxy } from '../parts/kube/pro
 import type { Call } from '../parts/proxy/call.ts';
 import { wrongs } from './check.ts';
 import type { Phase } from './claims.ts';
+import { isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
-import { declare, isWork, kill, LEASE, openPlace, type Place, type Running, startController, startFresh, untilQuiet, untilRest } from './cluster-place.ts';
+import { declare, kill, LEASE, openPlace, type Place, type Running, startController, startFresh, untilQuiet, untilRest } from './cluster-place.ts';
 
 const MINUTES_MS = 900_000;
 /** What had left when the leader was told may still be on its way on a busy machine. */

@@ -1,8 +1,11 @@
 /** One life of the twenty claims in a cluster: created, updated, deleted by the controller, killed where the test says. */
+import type { KubeCall } from '../parts/kube/proxy.ts';
+import type { Call } from '../parts/proxy/call.ts';
 import { fill, losses, wrongs } from './check.ts';
 import type { Phase } from './claims.ts';
+import { classOfCall, classOfWrite, isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
-import { declare, emptyStatuses, isWork, kill, type Place, startFresh, untilRest } from './cluster-place.ts';
+import { declare, emptyStatuses, kill, type Place, startFresh, untilRest } from './cluster-place.ts';
 import { calledForeign, type Lived, type Plan, type Point } from './life.ts';
 import { PHASES } from './lives.ts';
 
@@ -46,7 +49,10 @@ async function livePhase(place: Place, phase: Phase, point: Point | 'none', empt
     ...calledForeign(place),
   ];
   if (phase === 'create' && found.length === 0) await fill(place.client, cloud);
-  const counted = { calls: place.proxy.calls.filter(isWork).length, writes: place.home.proxy.calls.filter(isWork).length };
+  const counted = {
+    calls: place.proxy.calls.filter(isWork).map(classOfCall),
+    writes: place.home.proxy.calls.filter(isWork).map(classOfWrite),
+  };
   return { phase, point, killed, killedAgain: false, wrongs: found, ...counted, ms: performance.now() - begin };
 }
 
@@ -57,11 +63,13 @@ export interface Death {
 }
 
 /** Kills the controller at the point, counted from now. */
-export function dieAt(place: Place, { seam, when, index }: Point): Death {
+export function dieAt(place: Place, { seam, when, index, of }: Point): Death {
   const death: Death = { isHit: false, done: Promise.resolve(), remove: () => {} };
   let count = 0;
-  const hook = async (call: Parameters<typeof isWork>[0]): Promise<void> => {
-    if (death.isHit || !isWork(call) || ++count !== index) return;
+  const classOf = (call: Call | KubeCall): string => ('operation' in call ? classOfCall(call) : classOfWrite(call));
+  const hook = async (call: Call | KubeCall): Promise<void> => {
+    const isMeant = isWork(call) && (of === undefined || classOf(call) === of);
+    if (death.isHit || !isMeant || ++count !== index) return;
     death.isHit = true;
     place.running!.child.kill('SIGKILL');
     death.done = place.running!.ended;

@@ -12,10 +12,10 @@ import { openGround } from '../integration/cluster-ground.ts';
 import { type ClusterHome, makeNamespace, OWN_NAMESPACE } from '../integration/cluster-home.ts';
 import { nodeOptions } from '../parts/entrypoint.ts';
 import { FREEZABLE } from '../parts/freeze.ts';
-import type { KubeCall, KubeProxy } from '../parts/kube/proxy.ts';
-import type { Call } from '../parts/proxy/call.ts';
+import type { KubeProxy } from '../parts/kube/proxy.ts';
 import type { AwsProxy } from '../parts/proxy.ts';
 import { claimsOf, NAMESPACE, type Phase } from './claims.ts';
+import { isWork } from './classes.ts';
 import type { Clients, Cloud } from './cloud.ts';
 import { makeForeign } from './foreign.ts';
 
@@ -88,9 +88,6 @@ export async function startFresh(place: Place): Promise<void> {
   await request(place.home.api, { method: 'DELETE', path: LEASE }).catch(() => undefined);
   place.running = startController(place.home, place.home.proxy);
 }
-
-/** Calls that change something, but for Leases, which are renewed by time and not by what is done. */
-export const isWork = (call: Call | KubeCall): boolean => call.mutating && !('resource' in call && call.resource === 'leases');
 
 /** Waits until nothing was changed for so long, in the cloud or through these proxies: what is at rest may still have some last thing to write. */
 export async function untilQuiet({ proxy }: Place, ms: number, ...proxies: readonly KubeProxy[]): Promise<void> {

@@ -14,5 +14,6 @@ export interface Job {
 /** The last line of stdout. */
 export interface Said {
   readonly exit: number;
-  readonly writes: number;
+  /** The classes of its writes, in their order. */
+  readonly writes: readonly string[];
 }

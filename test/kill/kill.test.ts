@@ -3,18 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eachOf } from '../at-once.ts';
+import { KILL_STRIDE } from '../depth.ts';
 import { miniStack, part } from '../parts/emulators.ts';
 import { bundleRunner } from './bundle.ts';
-import type { Phase } from './claims.ts';
 import { type Lived, live, type Plan, type Point } from './life.ts';
-import { killsOf, livesFor, pointsOf, sureKills, thinned, wrongsOf } from './lives.ts';
+import { everyNth, killsOf, livesFor, type Points, pointsByClass, pointsByIndex, pointsIn, sureKills, wrongsOf } from './lives.ts';
 
-/** Every n-th index, before and after it. 1 is all of them: about a quarter of an hour on two idle cores. */
-const STRIDE = Math.max(1, Number(process.env['PLINTH_KILL_STRIDE'] ?? '1'));
+/** Where to kill: one of each class of call, or every n-th index (1 is all of them: about half an hour on two idle cores). */
+const choose = KILL_STRIDE === undefined ? pointsByClass : pointsByIndex(KILL_STRIDE);
+const CHOSEN = KILL_STRIDE === undefined ? 'one of each class' : `stride ${KILL_STRIDE}`;
 /** What happens after a kill does not depend on the place of the kill as finely when the record of it is gone: every third of them. */
-const EMPTIED_STRIDE = 3 * STRIDE;
-/** Kills of the run that finds everything again. */
-const AGAIN_STRIDE = 4 * STRIDE;
+const EMPTIED = 3;
+/** Kills of the run that finds everything again: 2 or 15. */
+const AGAIN_STRIDE = KILL_STRIDE === undefined ? 30 : 4 * KILL_STRIDE;
 /** Lives at once: most of a life is waiting for the emulator and for the engine's own pauses. */
 const AT_ONCE = Math.max(1, Number(process.env['PLINTH_KILL_AT_ONCE'] ?? '6'));
 const HOUR_MS = 3_600_000;
@@ -24,34 +25,31 @@ const started = performance.now();
 
 const home = mkdtempSync(join(tmpdir(), 'plinth-kill-'));
 const base = { endpoint: '', script: '' };
-const points: Record<Phase, Point[]> = { create: [], update: [], delete: [] };
+let points: Points = { create: [], update: [], delete: [] };
 
-describe.skipIf(!part('ministack').available)('killed at every mutating call and every state write, once per index', () => {
+describe.skipIf(!part('ministack').available)('killed at every mutating call and every state write, by class or by index', () => {
   beforeAll(async () => {
     base.endpoint = (await miniStack()).endpoint;
     base.script = await bundleRunner(home);
     const lived = await live({ ...base, points: { create: 'none', update: 'none', delete: 'none' }, emptied: false });
     expect(lived.flatMap(phase => phase.wrongs)).toEqual([]);
-    for (const one of lived) points[one.phase] = pointsOf(one);
-    console.log(`[kill] without a kill: ${lived.map(({ phase, calls, writes }) => `${phase} ${calls} calls, ${writes} writes`).join('; ')}`);
+    points = pointsIn(lived, choose);
+    console.log(`[kill] without a kill: ${lived.map(({ phase, calls, writes }) => `${phase} ${calls.length} calls, ${writes.length} writes`).join('; ')}`);
   }, 600_000);
   afterAll(() => rmSync(home, { recursive: true, force: true }));
 
   test(
     'then run to rest: exactly what is declared exists, nothing twice, nothing left, nothing foreign touched',
-    async () =>
-      check('', await inParallel(livesFor(thinned(points, STRIDE)).map(life => ({ ...base, points: life, emptied: false }))), sureKills(points, STRIDE)),
+    async () => check('', await inParallel(livesFor(points).map(life => ({ ...base, points: life, emptied: false }))), sureKills(points)),
     HOUR_MS,
   );
 
   test(
     'and the same with the state folder emptied after the kill',
-    async () =>
-      check(
-        ', state folder emptied',
-        await inParallel(livesFor(thinned(points, EMPTIED_STRIDE)).map(life => ({ ...base, points: life, emptied: true }))),
-        sureKills(points, EMPTIED_STRIDE),
-      ),
+    async () => {
+      const some = everyNth(points, EMPTIED);
+      check(', state folder emptied', await inParallel(livesFor(some).map(life => ({ ...base, points: life, emptied: true }))), sureKills(some));
+    },
     HOUR_MS,
   );
 
@@ -74,7 +72,7 @@ describe.skipIf(!part('ministack').available)('killed at every mutating call and
 /** `least`: fewer kills mean that runs ended before the index they were to be killed at. */
 function check(kind: string, lived: readonly Lived[], least: number): void {
   const seconds = Math.round((performance.now() - started) / 1_000);
-  console.log(`[kill] ${killsOf(lived)}${kind}; ${lived.filter(one => one.killedAgain).length} killed again; ${seconds} s so far, stride ${STRIDE}`);
+  console.log(`[kill] ${killsOf(lived)}${kind}; ${lived.filter(one => one.killedAgain).length} killed again; ${seconds} s so far, ${CHOSEN}`);
   expect(wrongsOf(lived)).toBe('');
   expect(lived.filter(phase => phase.killed).length).toBeGreaterThanOrEqual(least);
 }

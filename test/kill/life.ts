@@ -13,15 +13,21 @@ import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { adminOf } from './admin.ts';
 import { fill, losses, wrongs } from './check.ts';
 import { claimsOf, type Phase } from './claims.ts';
+import { classOfCall, isWork } from './classes.ts';
 import { type Clients, type Cloud, readCloud, TRIES } from './cloud.ts';
 import { makeForeign } from './foreign.ts';
 import type { Job, Said } from './job.ts';
 
-/** `call`: a mutating call, before it reaches the emulator or after the work and before the answer. `write`: of a file of the state. From 1. */
+/**
+ * `call`: a mutating call, before it reaches the emulator or after the work and before the answer. `write`: of a file of the state.
+ * `index`: from 1, among all of the seam, or among those of one class.
+ */
 export interface Point {
   readonly seam: 'call' | 'write';
   readonly when: 'before' | 'after';
   readonly index: number;
+  /** A class: see classes.ts. */
+  readonly of?: string;
 }
 export interface Plan {
   readonly endpoint: string;
@@ -43,9 +49,9 @@ export interface Lived {
   readonly killedAgain: boolean;
   /** Empty when all is well. */
   readonly wrongs: readonly string[];
-  /** Of the run that came to rest. */
-  readonly calls: number;
-  readonly writes: number;
+  /** Of the run that came to rest: the classes of its mutating calls and of its writes, in their order. */
+  readonly calls: readonly string[];
+  readonly writes: readonly string[];
   readonly ms: number;
 }
 interface Life {
@@ -95,7 +101,7 @@ async function livePhase(life: Life, phase: Phase, point: Point | 'none'): Promi
   const killed = point !== 'none' && (await runKilled(life, job, point));
   if (killed && life.plan.emptied) rmSync(life.state, { recursive: true, force: true });
   const killedAgain = killed && life.plan.again !== undefined && (await runKilled(life, job, life.plan.again));
-  const calls = life.proxy.count({ mutating: true });
+  const before = life.proxy.calls.length;
   const ended = await runToEnd(life, job, {});
   const cloud = await readCloud(life.client);
   const found = [
@@ -105,7 +111,7 @@ async function livePhase(life: Life, phase: Phase, point: Point | 'none'): Promi
     ...calledForeign(life),
   ];
   if (phase === 'create' && found.length === 0 && life.plan.points.update !== undefined) await fill(life.client, cloud);
-  const counted = { calls: life.proxy.count({ mutating: true }) - calls, writes: ended.said?.writes ?? 0 };
+  const counted = { calls: life.proxy.calls.slice(before).filter(isWork).map(classOfCall), writes: ended.said?.writes ?? [] };
   return { phase, point, killed, killedAgain, wrongs: found, ...counted, ms: performance.now() - start };
 }
 
@@ -127,20 +133,21 @@ function writeJob({ folder, state, proxy, admin }: Life, phase: Phase): string {
 /** True when the child was killed at the point; false when it came to its end before. */
 async function runKilled(life: Life, job: string, point: Point): Promise<boolean> {
   if (point.seam === 'write') {
-    const { code, said, text } = await runToEnd(life, job, { PLINTH_KILL_WRITE: `${point.when} ${point.index}` });
+    const { code, said, text } = await runToEnd(life, job, { PLINTH_KILL_WRITE: JSON.stringify(point) });
     if (code !== null && said === undefined) throw new Error(`the child broke: ${text}`);
     return code === null;
   }
   return await runKilledAtCall(life, job, point);
 }
 
-async function runKilledAtCall({ plan, folder, proxy }: Life, job: string, { when, index }: Point): Promise<boolean> {
+async function runKilledAtCall({ plan, folder, proxy }: Life, job: string, { when, index, of }: Point): Promise<boolean> {
   const child = start(plan.script, job, folder, {});
   const ended = ending(child);
   let count = 0;
   let killed = false;
+  const isMeant = (call: Call): boolean => isWork(call) && (of === undefined || classOfCall(call) === of);
   const dieAt = async (call: Call): Promise<void> => {
-    if (!call.mutating || killed || ++count !== index) return;
+    if (killed || !isMeant(call) || ++count !== index) return;
     killed = true;
     child.kill('SIGKILL');
     await ended;

@@ -1,25 +1,53 @@
-/** Every point at which a run can be killed, laid out over as few lives as will do. Pure. */
+/** Every point at which a run can be killed, or one of each class, laid out over as few lives as will do. Pure. */
 import type { Phase } from './claims.ts';
 import type { Lived, Plan, Point } from './life.ts';
 
 export const PHASES: readonly Phase[] = ['create', 'update', 'delete'];
+export type Points = Readonly<Record<Phase, readonly Point[]>>;
+/** What a run without a kill did: the classes of its calls and writes. */
+export type Done = Pick<Lived, 'calls' | 'writes'>;
 
 /** How many more indexes than the run without a kill had: what runs at once varies a little, and a run that ends before its index shows it. */
 const MARGIN = 2;
+const WHENS = ['before', 'after'] as const;
 
-/** All points of a phase that makes so many mutating calls and state writes. */
-export function pointsOf({ calls, writes }: Pick<Lived, 'calls' | 'writes'>): Point[] {
-  const seams = [
-    ['call', calls],
-    ['write', writes],
-  ] as const;
-  return seams.flatMap(([seam, most]) =>
-    Array.from({ length: most + MARGIN }, (_, index) => index + 1).flatMap(index => (['before', 'after'] as const).map(when => ({ seam, when, index }))),
-  );
+/** By phase, what to choose from each run without a kill. */
+export function pointsIn(runs: readonly (Done & { readonly phase: Phase })[], choose: (done: Done) => Point[]): Points {
+  const of = (phase: Phase): Point[] => runs.filter(run => run.phase === phase).flatMap(choose);
+  return { create: of('create'), update: of('update'), delete: of('delete') };
+}
+
+/** Every n-th index of each seam, before and after it. */
+export function pointsByIndex(stride: number): (done: Done) => Point[] {
+  return ({ calls, writes }) => [...indexes('call', calls.length, stride), ...indexes('write', writes.length, stride)];
+}
+
+function indexes(seam: Point['seam'], most: number, stride: number): Point[] {
+  const count = Math.floor((most + MARGIN) / stride);
+  return Array.from({ length: count }, (_, n) => (n + 1) * stride).flatMap(index => WHENS.map(when => ({ seam, when, index })));
+}
+
+/**
+ * One of each class, that in the middle: something is done by then and something is not. Of calls before and after it; of writes, which are whole or not
+ * at all, before the one class and after the next.
+ */
+export function pointsByClass({ calls, writes }: Done): Point[] {
+  const ofCalls = middles(calls).flatMap(middle => WHENS.map(when => ({ seam: 'call' as const, when, ...middle })));
+  return [...ofCalls, ...middles(writes).map((middle, n) => ({ seam: 'write' as const, when: WHENS[n % 2]!, ...middle }))];
+}
+
+function middles(done: readonly string[]): Required<Pick<Point, 'index' | 'of'>>[] {
+  return [...new Set(done)].sort().map(of => ({ index: Math.ceil(done.filter(one => one === of).length / 2), of }));
+}
+
+/** Every n-th of the points of a phase, beginning with the first. */
+export function everyNth(points: Points, n: number): Points {
+  const some = (phase: Phase): Point[] => points[phase].filter((_, index) => index % n === 0);
+  return { create: some('create'), update: some('update'), delete: some('delete') };
 }
 
 /** One life kills once in each of its phases; it ends with the last phase that has a point left, and leaves out the update when that has none. */
-export function livesFor(points: Readonly<Record<Phase, readonly Point[]>>): Plan['points'][] {
+export function livesFor(points: Points): Plan['points'][] {
   const count = Math.max(...PHASES.map(phase => points[phase].length));
   return Array.from({ length: count }, (_, life) => {
     const last = PHASES.findLastIndex(phase => life < points[phase].length);
@@ -28,27 +56,27 @@ export function livesFor(points: Readonly<Record<Phase, readonly Point[]>>): Pla
   });
 }
 
-/** `after the answer of call 12`. */
+/** `killed after the answer of call 12`, `killed before write 2 (write claims Intended)`. */
 export function placeOf(point: Point | 'none'): string {
-  return point === 'none' ? 'not killed' : `killed ${point.when} ${point.seam === 'call' ? 'the answer of ' : ''}${point.seam} ${point.index}`;
-}
-
-/** Every n-th index of each phase, before and after it. */
-export function thinned(points: Readonly<Record<Phase, readonly Point[]>>, stride: number): Record<Phase, Point[]> {
-  return Object.fromEntries(PHASES.map(phase => [phase, points[phase].filter(point => point.index % stride === 0)])) as Record<Phase, Point[]>;
+  if (point === 'none') return 'not killed';
+  const { seam, when, index, of } = point;
+  return `killed ${when} ${seam === 'call' ? 'the answer of ' : ''}${seam} ${index}${of === undefined ? '' : ` (${of})`}`;
 }
 
 /** Of a run without a kill: how much of it every run reaches. The last tenth may be past the end of one that got along with a little less. */
 const SURE_SHARE = 0.9;
 
-/** How many of the thinned points are hit for certain; fewer kills than that mean that runs ended before the index they were to be killed at. */
-export function sureKills(points: Readonly<Record<Phase, readonly Point[]>>, stride: number): number {
-  const lists = PHASES.flatMap(phase => (['call', 'write'] as const).map(seam => points[phase].filter(point => point.seam === seam)));
-  const sure = lists.map(list => {
-    const most = Math.max(0, ...list.map(({ index }) => index)) - MARGIN;
-    return list.filter(({ index }) => index % stride === 0 && index <= most * SURE_SHARE).length;
-  });
-  return sure.reduce((sum, count) => sum + count, 0);
+/** How many points are hit for certain; fewer kills than that mean that runs ended before the index they were to be killed at. */
+export function sureKills(points: Points): number {
+  return PHASES.reduce((sum, phase) => sum + sureIn(points[phase], 'call') + sureIn(points[phase], 'write'), 0);
+}
+
+/** Every run makes calls of the same classes; in which steps it writes what it knows of a claim is a matter of chance. */
+function sureIn(points: readonly Point[], seam: Point['seam']): number {
+  const mine = points.filter(point => point.seam === seam);
+  if (mine.some(({ of }) => of !== undefined)) return seam === 'call' ? mine.length : Math.floor(mine.length / 2);
+  const most = Math.max(0, ...mine.map(({ index }) => index)) - MARGIN;
+  return mine.filter(({ index }) => index <= most * SURE_SHARE).length;
 }
 
 /** `40 kills (create 20, update 10, delete 10)`. */

@@ -15,12 +15,18 @@ import { offerControlPlane } from './kube/shared.ts';
 import { endDeadRuns, endRun, runFolder } from './runs.ts';
 import { type Offer, offer } from './starter.ts';
 
+/** Holds the id of the process that set the run up. */
+const OWNER_VARIABLE = 'PLINTH_TEST_OWNER';
+
 /**
  * For `globalSetup` of vitest: one emulator of each kind, and one Kubernetes control plane, for the whole run, each on free ports and started when the
  * first test asks for it: MiniStack takes 0.5 s, LocalStack 3 to 8 s, a control plane 5 s. What a killed earlier run left is ended first.
  * Returns the teardown.
  */
 export default async function setup(): Promise<() => Promise<void>> {
+  // Two projects of vitest have this set-up, and share what the first one offers.
+  if (process.env[OWNER_VARIABLE] === String(process.pid)) return async () => {};
+  process.env[OWNER_VARIABLE] = String(process.pid);
   const report = (line: string) => console.log(`[parts] ${line}`);
   await endDeadRuns(report);
   if (process.env['CI'] === 'true') await installAll(report);
