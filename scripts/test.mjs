@@ -11,6 +11,11 @@ const { build, isBuilt } = await import('./build.mjs');
 if (!isBuilt()) await build();
 spawnSync(process.execPath, ['--import', 'tsx', join('test', 'parts', 'install.ts')], { cwd: ROOT, stdio: 'inherit' });
 const { tsImport } = await import('tsx/esm/api');
-const { askedFor } = await tsImport('../test/run/arguments.ts', import.meta.url);
-const { runTests } = await tsImport('../test/run/main.ts', import.meta.url);
-process.exit(runTests(askedFor(process.argv.slice(2), process.env.PLINTH_TEST_DEPTH)));
+try {
+  const { askedFor } = await tsImport('../test/run/arguments.ts', import.meta.url);
+  const { runTests } = await tsImport('../test/run/main.ts', import.meta.url);
+  process.exitCode = runTests(askedFor(process.argv.slice(2)));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 2;
+}

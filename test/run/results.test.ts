@@ -1,5 +1,6 @@
 /** What a run came to: what is run again, what is flaky, what is over its budget. */
 import { expect, test } from 'vitest';
+import { DEPTH } from '../depth.ts';
 import { askedFor } from './arguments.ts';
 import { type Budget, type FileResult, filesToRepeat, flakyLines, joined, merged, overBudget, type Results, slowness, timeLines, totals } from './results.ts';
 
@@ -79,8 +80,7 @@ test('the slowest files and the sum of each folder', () => {
 });
 
 test('arguments: depth and report are ours, the rest is vitest’s', () => {
-  expect(askedFor(['--full', '--json', 'out.json'], undefined)).toEqual({ depth: 'full', json: 'out.json', rest: [] });
-  expect(askedFor(['test/kill', '-t', 'x'], undefined)).toEqual({ depth: 'gate', json: undefined, rest: ['test/kill', '-t', 'x'] });
-  expect(askedFor([], 'full').depth).toBe('full');
-  expect(() => askedFor(['--json'], undefined)).toThrow('--json needs the name of a file');
+  expect(askedFor(['--full', '--json', 'out.json'])).toEqual({ depth: 'full', json: 'out.json', rest: [] });
+  expect(askedFor(['test/kill', '-t', 'x'])).toEqual({ depth: DEPTH, json: undefined, rest: ['test/kill', '-t', 'x'] });
+  expect(() => askedFor(['--json'])).toThrow('--json needs the name of a file');
 });

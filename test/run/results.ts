@@ -1,5 +1,7 @@
 /** What a run of the tests came to, file by file, and what is said of it. Pure. */
 
+import type { Depth } from '../depth.ts';
+
 /** One test that failed; `message` is the first line of its error. */
 export interface Failure {
   readonly test: string;
@@ -80,7 +82,7 @@ export function totals({ files, errors }: Results): { readonly passed: number; r
 }
 
 /** Seconds a file may take at a depth. */
-export function budgetOf(budget: Budget, depth: 'gate' | 'full', file: string): number {
+export function budgetOf(budget: Budget, depth: Depth, file: string): number {
   return (depth === 'full' ? budget.full[file] : undefined) ?? budget.gate[file] ?? budget.default;
 }
 
@@ -88,7 +90,7 @@ export function budgetOf(budget: Budget, depth: 'gate' | 'full', file: string): 
  * How many times slower than their budgets the listed files are, at least 1: a busy machine is no fault of one file. The median, so that one file that
  * hangs does not excuse itself.
  */
-export function slowness({ files }: Results, budget: Budget, depth: 'gate' | 'full'): number {
+export function slowness({ files }: Results, budget: Budget, depth: Depth): number {
   const listed = files.filter(({ file }) => file in budget.gate || (depth === 'full' && file in budget.full));
   const planned = listed.map(({ file }) => budgetOf(budget, depth, file));
   const ratios = listed.map(({ seconds }, index) => seconds / planned[index]!).sort((a, b) => a - b);
@@ -96,7 +98,7 @@ export function slowness({ files }: Results, budget: Budget, depth: 'gate' | 'fu
 }
 
 /** Files that took more than twice their budget, by more than the whole run is slow, the worst first. */
-export function overBudget(results: Results, budget: Budget, depth: 'gate' | 'full'): FileResult[] {
+export function overBudget(results: Results, budget: Budget, depth: Depth): FileResult[] {
   const factor = MOST_OVER * slowness(results, budget, depth);
   const ratio = ({ file, seconds }: FileResult): number => seconds / budgetOf(budget, depth, file);
   return results.files.filter(file => ratio(file) > factor).sort((a, b) => ratio(b) - ratio(a));
