@@ -12,8 +12,14 @@ export const atDepth = <T>({ gate, full }: { readonly gate: T; readonly full: T 
 
 /** Seeded schedules of the simulation, in both halves together. */
 export const SCHEDULES = overridden('PLINTH_SIMULATION_SCHEDULES') ?? atDepth({ gate: 2_000, full: 10_000 });
+/** The seed that the schedules begin with: another one, other schedules. */
+export const FIRST_SCHEDULE = overridden('PLINTH_SIMULATION_FIRST') ?? 1;
+/** That schedule alone, with its trace. */
+export const ONE_SCHEDULE = overridden('PLINTH_SIMULATION_SEED');
 /** Seeded stories of people and admins. */
 export const STORIES = overridden('PLINTH_STORIES') ?? atDepth({ gate: 30, full: 150 });
+/** The story of that seed alone, with what happened. */
+export const ONE_STORY = overridden('PLINTH_STORY');
 /** Generated specs that each resource type reads back, in the conformance kit. */
 export const SPECS = atDepth({ gate: 25, full: 100 });
 /** Property tests try so many times as many values. */

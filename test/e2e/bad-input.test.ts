@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { BUNDLE } from './build.ts';
 import { everything } from './cloud.ts';
 import { type Cloudy, plinth, sharedWorkplace, type Workplace, workplace, write } from './plinth.ts';
+
+vi.setConfig({ maxConcurrency: 4 });
 
 /** A document of one claim. */
 const claim = (kind: string, spec: string, name = 'orders'): string =>
@@ -14,8 +16,7 @@ const claim = (kind: string, spec: string, name = 'orders'): string =>
 
 /** Validates and ups the input: both refuse with these lines, and nothing was made. */
 async function bothRefuse(place: Workplace, lines: readonly (string | RegExp)[], path = 'bad.yaml'): Promise<void> {
-  const validated = await plinth(place, ['validate', path]);
-  const upped = await plinth(place, ['up', path, '--class', 'local']);
+  const [validated, upped] = await Promise.all([plinth(place, ['validate', path]), plinth(place, ['up', path, '--class', 'local'])]);
   expect(upped.stderr).toBe(validated.stderr);
   expect([validated.code, upped.code]).toEqual([1, 1]);
   const said = validated.stderr.trimEnd().split('\n');
@@ -174,46 +175,6 @@ const environmentClass = (name: string, implementations: string, more = ''): str
   `apiVersion: plinth.dev/v1alpha1\nkind: EnvironmentClass\nmetadata: {name: ${name}}\nspec:\n  ${more}\n  implementations:\n    - {claim: Topic, composition: topic-sns, configs: {aws: local}}\n${implementations}`;
 const queueBy = (composition: string, config = 'local'): string => `    - {claim: Queue, composition: ${composition}, configs: {aws: ${config}}}\n`;
 
-test.each<[string, string, string[], RegExp]>([
-  ['no class', environmentClass('mine', queueBy('queue-sqs')), [], /Queue\/orders.*names no EnvironmentClass and none is marked default.*--class.*\(NoClass\)/],
-  [
-    'two defaults',
-    `${environmentClass('a', queueBy('queue-sqs'), 'default: true')}---\n${environmentClass('b', queueBy('queue-sqs'), 'default: true')}`,
-    [],
-    /more than one EnvironmentClass is marked default: `a`, `b`.*\(TwoDefaultClasses\)/,
-  ],
-  [
-    'two matching compositions',
-    environmentClass('mine', queueBy('queue-sqs') + queueBy('queue-other')),
-    ['--class', 'mine'],
-    /implements Queue more than once: `queue-other`, `queue-sqs`.*\(AmbiguousImplementation\)/,
-  ],
-  ['no implementation', environmentClass('mine', ''), ['--class', 'mine'], /does not implement Queue; it implements only `Topic`.*\(NoImplementation\)/],
-  ['no composition', environmentClass('mine', queueBy('queue-none')), ['--class', 'mine'], /composition queue-none does not exist.*\(NoComposition\)/],
-  ['no provider config', environmentClass('mine', queueBy('queue-sqs', 'nowhere')), ['--class', 'mine'], /ProviderConfig nowhere.*\(NoProviderConfig\)/],
-])('%s: the claim says so', async (_, admin, args, says) => {
-  const place = await sharedWorkplace();
-  const { said, code } = await upWith(place, admin, args);
-  expect(said).toMatch(says);
-  expect(code).toBe(1);
-  if (args.length > 0) expect(await everything(place)).toEqual(['topic shop_fine']);
-});
-
-test('an endpoint that is down: named, tried again until --timeout, and other claims go on', async () => {
-  const place = await sharedWorkplace();
-  const config = `apiVersion: plinth.dev/v1alpha1\nkind: ProviderConfig\nmetadata: {name: down}\nspec: {provider: localstack, settings: {endpoint: "http://127.0.0.1:1"}}\n`;
-  const { said, code } = await upWith(place, `${config}---\n${environmentClass('mine', queueBy('queue-sqs', 'down'))}`, [
-    '--class',
-    'mine',
-    '--timeout',
-    '15s',
-  ]);
-  expect(said).toMatch(/Queue\/orders.*127\.0\.0\.1:1.*\(Unreachable\)/);
-  expect(said).toContain('(TimedOut)');
-  expect(code).toBe(1);
-  expect(await everything(place)).toEqual(['topic shop_fine']);
-});
-
 /** A server that answers each request so, or never. */
 async function serverThat(answer: ((response: ServerResponse) => void) | undefined): Promise<{ endpoint: string; close: () => void }> {
   const server = createServer((_, response) => answer?.(response));
@@ -238,9 +199,12 @@ const forbidden = (response: ServerResponse): void => {
   );
 };
 
-test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
-  ['throttles', throttled, /Queue\/orders.*\(Throttled\)/],
+// From here on they run at once, as each has a workplace and an account of its own: what waits for its --timeout, up to 30 s, leads and the others
+// come meanwhile. A call that hangs is given up by the product after 15 s, so none of these times can be shorter on a busy machine.
+
+test.concurrent.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
   ['hangs', undefined, /Queue\/orders.*\(Timeout\)/],
+  ['throttles', throttled, /Queue\/orders.*\(Throttled\)/],
   ['refuses the credentials', forbidden, /Queue\/orders.*\(InvalidCredentials\)/],
 ])('an endpoint that %s: the claim says which, and other claims go on', async (_, answer, says) => {
   const place = await sharedWorkplace();
@@ -250,7 +214,7 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
     '--class',
     'mine',
     '--timeout',
-    answer === undefined ? '40s' : '15s',
+    answer === undefined ? '30s' : '15s',
   ]);
   close();
   expect(said).toMatch(says);
@@ -258,7 +222,47 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
   expect(await everything(place)).toEqual(['topic shop_fine']);
 });
 
-test('a claim that is not there: the nearest is named', async () => {
+test.concurrent('an endpoint that is down: named, tried again until --timeout, and other claims go on', async () => {
+  const place = await sharedWorkplace();
+  const config = `apiVersion: plinth.dev/v1alpha1\nkind: ProviderConfig\nmetadata: {name: down}\nspec: {provider: localstack, settings: {endpoint: "http://127.0.0.1:1"}}\n`;
+  const { said, code } = await upWith(place, `${config}---\n${environmentClass('mine', queueBy('queue-sqs', 'down'))}`, [
+    '--class',
+    'mine',
+    '--timeout',
+    '15s',
+  ]);
+  expect(said).toMatch(/Queue\/orders.*127\.0\.0\.1:1.*\(Unreachable\)/);
+  expect(said).toContain('(TimedOut)');
+  expect(code).toBe(1);
+  expect(await everything(place)).toEqual(['topic shop_fine']);
+});
+
+test.concurrent.each<[string, string, string[], RegExp]>([
+  ['no class', environmentClass('mine', queueBy('queue-sqs')), [], /Queue\/orders.*names no EnvironmentClass and none is marked default.*--class.*\(NoClass\)/],
+  [
+    'two defaults',
+    `${environmentClass('a', queueBy('queue-sqs'), 'default: true')}---\n${environmentClass('b', queueBy('queue-sqs'), 'default: true')}`,
+    [],
+    /more than one EnvironmentClass is marked default: `a`, `b`.*\(TwoDefaultClasses\)/,
+  ],
+  [
+    'two matching compositions',
+    environmentClass('mine', queueBy('queue-sqs') + queueBy('queue-other')),
+    ['--class', 'mine'],
+    /implements Queue more than once: `queue-other`, `queue-sqs`.*\(AmbiguousImplementation\)/,
+  ],
+  ['no implementation', environmentClass('mine', ''), ['--class', 'mine'], /does not implement Queue; it implements only `Topic`.*\(NoImplementation\)/],
+  ['no composition', environmentClass('mine', queueBy('queue-none')), ['--class', 'mine'], /composition queue-none does not exist.*\(NoComposition\)/],
+  ['no provider config', environmentClass('mine', queueBy('queue-sqs', 'nowhere')), ['--class', 'mine'], /ProviderConfig nowhere.*\(NoProviderConfig\)/],
+])('%s: the claim says so', async (_, admin, args, says) => {
+  const place = await sharedWorkplace();
+  const { said, code } = await upWith(place, admin, args);
+  expect(said).toMatch(says);
+  expect(code).toBe(1);
+  if (args.length > 0) expect(await everything(place)).toEqual(['topic shop_fine']);
+});
+
+test.concurrent('a claim that is not there: the nearest is named', async () => {
   const place = await sharedWorkplace();
   write(place, 'claims.yaml', claim('Queue', '{}'));
   await plinth(place, ['up', 'config.yaml', 'claims.yaml', '--class', 'local']);

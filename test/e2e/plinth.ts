@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEach, beforeEach } from 'vitest';
 import { stopProcess } from '../../src/cli/emulator.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { BUNDLE } from './build.ts';
@@ -146,7 +146,14 @@ export function emulatorOf({ folder }: Workplace): { readonly pid: number; reado
   return JSON.parse(readFileSync(join(folder, '.plinth', 'emulator.json'), 'utf8')) as { pid: number; endpoint: string };
 }
 
+let running = 0;
+beforeEach(() => {
+  running += 1;
+});
 afterEach(async () => {
+  running -= 1;
+  // Those of tests that run at once go after the last of these.
+  if (running > 0) return;
   for (const place of open.splice(0)) {
     if (existsSync(join(place.folder, '.plinth', 'emulator.json'))) {
       const { pid, startTime } = emulatorOf(place);

@@ -6,13 +6,12 @@
 import { expect, test } from 'vitest';
 import { ownerOf } from '../../src/core/ownership.ts';
 import type { ClaimStatus, JsonObject } from '../../src/core/types.ts';
+import { ONE_STORY, STORIES } from '../depth.ts';
 import { below, chance, pick, type Random, seeded, weighted } from '../simulation/random.ts';
 import { condition, type SkippingClock, statusOf } from '../support.ts';
 import type { Story } from './user-story.ts';
 import * as people from './user-story.ts';
 
-const STORIES = Number(process.env['PLINTH_STORIES'] ?? '150');
-const ONE = process.env['PLINTH_STORY'];
 const SHOWN = 5;
 
 /** What everybody wants at the moment, and what was told so far. */
@@ -494,9 +493,9 @@ async function goes(scene: Scene): Promise<void> {
 
 test(`${STORIES} stories that chance tells`, { timeout: 3_600_000 }, async () => {
   const bad: string[] = [];
-  for (let seed = ONE === undefined ? 1 : Number(ONE); seed <= (ONE === undefined ? STORIES : Number(ONE)); seed += 1) {
+  for (let seed = ONE_STORY ?? 1; seed <= (ONE_STORY ?? STORIES); seed += 1) {
     const { breaches, told } = await tell(seed);
-    if (ONE !== undefined) console.log(told.join('\n'));
+    if (ONE_STORY !== undefined) console.log(told.join('\n'));
     if (breaches.length > 0) bad.push(`PLINTH_STORY=${seed}: ${breaches.join('; ')}${bad.length === 0 ? `\n${told.join('\n')}` : ''}`);
     if (bad.length === SHOWN) break;
   }

@@ -15,7 +15,7 @@ import { reconcile } from '../../src/engine/reconcile.ts';
 import { type MemoryStore, memoryStore } from '../../src/engine/store-memory.ts';
 import { newTracker, track } from '../../src/engine/tracker.ts';
 import { shipped } from '../kill/admin.ts';
-import { claimsOf, NAMESPACE, type Phase } from '../kill/claims.ts';
+import { type Claims, NAMESPACE, type Phase, TWENTY } from '../kill/claims.ts';
 import { TRIES } from '../kill/cloud.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { clients } from '../parts/proxy/test-clients.ts';
@@ -23,6 +23,8 @@ import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { told } from '../support.ts';
 
 export interface Village {
+  readonly claims: Claims;
+  readonly clock: FastClock;
   readonly proxy: AwsProxy;
   readonly client: ReturnType<typeof clients>;
   readonly store: MemoryStore;
@@ -37,25 +39,65 @@ interface Options {
   readonly provider: 'aws' | 'localstack';
   /** Bound of one verb, in real milliseconds. */
   readonly callTimeoutMs?: number;
-  /** So many seconds of the engine pass in one. */
+  /** So many seconds of the engine, and of what the proxy imitates, pass in one. Where everybody only waits none pass. */
   readonly faster?: number;
+  /** All twenty when left out. */
+  readonly claims?: Claims;
 }
 
 const KINDS = new Set(['Queue', 'Topic', 'Bucket', 'Table']);
 
+interface FastClock extends Clock {
+  /** Moves to the next timer: for when everybody only waits. */
+  jump(): void;
+}
+interface Timer {
+  readonly dueMs: number;
+  readonly run: () => void;
+  cancel: () => void;
+}
+
 /** It begins a day ago, so that it never gets ahead of the time that services write on things. */
-function fastClock(faster: number): Clock {
+function fastClock(faster: number): FastClock {
   const start = Date.now();
-  const ms = () => (Date.now() - start) * faster;
-  return { now: () => new Date(start - 86_400_000 + ms()).toISOString(), ms, after: (wait, run) => realClock.after(wait / faster, run) };
+  const timers = new Set<Timer>();
+  let jumped = 0;
+  const ms = () => (Date.now() - start) * faster + jumped;
+  const arm = (timer: Timer): void => {
+    timer.cancel = realClock.after((timer.dueMs - ms()) / faster, () => {
+      timers.delete(timer);
+      timer.run();
+    });
+  };
+  return {
+    now: () => new Date(start - 86_400_000 + ms()).toISOString(),
+    ms,
+    after: (wait, run) => {
+      const timer: Timer = { dueMs: ms() + wait, run, cancel: () => {} };
+      timers.add(timer);
+      arm(timer);
+      return () => {
+        timers.delete(timer);
+        timer.cancel();
+      };
+    },
+    jump: () => {
+      if (timers.size === 0) return;
+      jumped += Math.max(0, Math.min(...[...timers].map(({ dueMs }) => dueMs)) - ms());
+      for (const timer of timers) {
+        timer.cancel();
+        arm(timer);
+      }
+    },
+  };
 }
 
 /** An empty account behind a proxy, and an engine that reaches it through provider `aws` or `localstack`. */
-export async function openVillage({ provider, callTimeoutMs = 10_000, faster = 20 }: Options): Promise<Village> {
+export async function openVillage({ provider, callTimeoutMs = 10_000, faster = 20, claims = TWENTY }: Options): Promise<Village> {
   const { endpoint } = await miniStack();
-  const proxy = await startProxy(endpoint);
-  const key = account();
   const clock = fastClock(faster);
+  const proxy = await startProxy(endpoint, clock.ms);
+  const key = account();
   const store = memoryStore(clock);
   for (const object of adminFor(provider, proxy.endpoint, key)) await store.put(object);
   await store.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: { 'plinth.dev/class': 'local' } } });
@@ -77,7 +119,7 @@ export async function openVillage({ provider, callTimeoutMs = 10_000, faster = 2
     await closeAll(engine.connections);
     await proxy.close();
   };
-  return { proxy, client: clients(endpoint, key, TRIES), store, controller, standings, passes, close };
+  return { claims, clock, proxy, client: clients(endpoint, key, TRIES), store, controller, standings, passes, close };
 }
 
 function newEngine(store: MemoryStore, clock: Clock, unique: string, signal: AbortSignal, callTimeoutMs: number, tracked: Engine['track']): Engine {
@@ -107,20 +149,21 @@ function adminFor(provider: Options['provider'], endpoint: string, accessKeyId: 
 
 /** Declares the claims of a phase and waits until all stand as declared. Throws when that takes longer than `withinMs` (real). */
 export async function livePhase(village: Village, phase: Phase, withinMs: number): Promise<void> {
-  const keys = claimsOf('create').map(keyOf);
+  const keys = village.claims.of('create').map(keyOf);
   village.standings.clear();
-  for (const claim of claimsOf(phase)) await village.store.put(claim);
+  for (const claim of village.claims.of(phase)) await village.store.put(claim);
   if (phase === 'delete') for (const key of keys) await village.store.remove(key);
   const wanted: Standing = phase === 'delete' ? 'gone' : 'ready';
   // A claim that nothing changed for is not looked at.
   const isThere = async (key: ObjectKey): Promise<boolean> => (village.standings.get(keyText(key)) ?? (await unchanged(village, key, wanted))) === wanted;
   const until = Date.now() + withinMs;
   for (;;) {
-    await Promise.race([settled(village.controller), pause(1_000)]);
+    const isSettled = await Promise.race([settled(village.controller).then(() => true), pause(1_000)]);
     const there = await Promise.all(keys.map(isThere));
     if (there.every(one => one)) return;
     if (Date.now() > until) throw new Error(`${phase} is not over: ${await open(village, keys, there)}`);
-    await pause(20);
+    if (isSettled) village.clock.jump();
+    await pause(5);
   }
 }
 

@@ -141,3 +141,31 @@ export const EXPECTED: Readonly<Record<Phase, Expected>> = {
   update: AFTER_UPDATE,
   delete: { queues: {}, topics: {}, subscriptions: {}, buckets: {}, tables: {} },
 };
+
+/** Some of the claims in their two versions, and what has to exist for them. */
+export interface Claims {
+  of(phase: Phase): readonly JsonObject[];
+  expected(phase: Phase): Expected;
+}
+
+/** All of them. */
+export const TWENTY: Claims = { of: claimsOf, expected: phase => EXPECTED[phase] };
+
+/** Those with these names. What one of them refers to must be among them. */
+export function only(names: readonly string[]): Claims {
+  const isMeant = (name: string): boolean =>
+    names.includes(
+      name
+        .replace(/^.* /, '')
+        .replace(/^shop_/, '')
+        .replace(/_deadLetter$/, ''),
+    );
+  const some = <T>(record: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(Object.entries(record).filter(([name]) => isMeant(name)));
+  return {
+    of: phase => claimsOf(phase).filter(claim => names.includes(String((claim['metadata'] as JsonObject)['name']))),
+    expected: phase => {
+      const { queues, topics, subscriptions, buckets, tables } = EXPECTED[phase];
+      return { queues: some(queues), topics: some(topics), subscriptions: some(subscriptions), buckets: some(buckets), tables: some(tables) };
+    },
+  };
+}

@@ -1,21 +1,16 @@
 /** Many schedules, and what a failing one is told with. */
 import { expect } from 'vitest';
 import { hash } from '../../src/core/digest.ts';
+import { FIRST_SCHEDULE, ONE_SCHEDULE, SCHEDULES } from '../depth.ts';
 import { runSchedule } from './schedule.ts';
 
-/** Schedules in all; `PLINTH_SIMULATION_SCHEDULES` asks for more. */
-const SCHEDULES = Number(process.env['PLINTH_SIMULATION_SCHEDULES'] ?? '10000');
-/** `PLINTH_SIMULATION_FIRST=20001` begins elsewhere. */
-const FIRST = Number(process.env['PLINTH_SIMULATION_FIRST'] ?? '1');
-/** `PLINTH_SIMULATION_SEED=299` runs that one alone and prints its trace. */
-const SEED = process.env['PLINTH_SIMULATION_SEED'];
 const SHOWN = 5;
 
 /** Runs every `of`-th seed, beginning with the `first` of them; fails with the seeds that broke a rule, the rules, and the trace of the first. */
 export async function runMany(first: number, of: number): Promise<void> {
-  if (SEED !== undefined) return await runOne(Number(SEED));
+  if (ONE_SCHEDULE !== undefined) return await runOne(ONE_SCHEDULE);
   const bad: string[] = [];
-  for (let seed = FIRST + first - 1; seed < FIRST + SCHEDULES; seed += of) {
+  for (let seed = FIRST_SCHEDULE + first - 1; seed < FIRST_SCHEDULE + SCHEDULES; seed += of) {
     const { breaches, trace } = await runSchedule(seed);
     if (breaches.length > 0) bad.push(`PLINTH_SIMULATION_SEED=${seed}: ${breaches.join('; ')}${bad.length === 0 ? `\n  ${trace.join('\n  ')}` : ''}`);
     if (bad.length === SHOWN) break;
