@@ -1,8 +1,8 @@
-/** One life of the twenty claims in a cluster: created, updated, deleted by the controller, killed where the test says. */
+/** One life of the claims in a cluster: created, updated, deleted by the controller, killed where the test says. */
 import type { KubeCall } from '../parts/kube/proxy.ts';
 import type { Call } from '../parts/proxy/call.ts';
 import { fill, losses, wrongs } from './check.ts';
-import type { Phase } from './claims.ts';
+import { KILLED, type Phase } from './claims.ts';
 import { classOfCall, classOfWrite, isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
 import { declare, emptyStatuses, kill, type Place, startFresh, untilRest } from './cluster-place.ts';
@@ -30,7 +30,7 @@ async function livePhase(place: Place, phase: Phase, point: Point | 'none', empt
   place.proxy.reset();
   place.home.proxy.reset();
   const death = point === 'none' ? undefined : dieAt(place, point);
-  await declare(place, phase);
+  await declare(place, phase, KILLED);
   const early = await untilRest(place, phase, () => death?.isHit === true);
   const killed = death?.isHit === true;
   if (killed) {
@@ -44,7 +44,7 @@ async function livePhase(place: Place, phase: Phase, point: Point | 'none', empt
   const cloud = await readCloud(place.client);
   const found = [
     ...(unrest === undefined ? [] : [unrest]),
-    ...wrongs(cloud, place.foreign, phase),
+    ...wrongs(cloud, place.foreign, phase, KILLED.expected(phase)),
     ...(phase === 'update' ? losses(cloud) : []),
     ...calledForeign(place),
   ];
