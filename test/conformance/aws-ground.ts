@@ -9,7 +9,7 @@ import { account } from '../parts/emulators.ts';
 import type { Call, CallFilter } from '../parts/proxy/call.ts';
 import type { Act } from '../parts/proxy/rules.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
-import type { Fault, Faults, Ground } from './subject.ts';
+import type { Fault, Faults, Ground, Seen } from './subject.ts';
 
 const REGION = 'us-east-1';
 const SECRET = 'secret-key-of-the-test';
@@ -148,10 +148,12 @@ function holdUp(proxy: AwsProxy, which: { readonly match: CallFilter; readonly t
   };
 }
 
+const seen = (call: Call): Seen => ({ name: call.operation, writes: call.mutating });
+
 function faultsOf(proxy: AwsProxy, service: string): Faults {
   const held: Held[] = [];
   return {
-    calls: () => proxy.calls.map(call => ({ name: call.operation, writes: call.mutating })),
+    calls: () => proxy.calls.map(seen),
     inject: (fault, { writes, times }) => {
       const match = { service, mutating: writes };
       const some = times === undefined ? {} : { times };
@@ -160,8 +162,8 @@ function faultsOf(proxy: AwsProxy, service: string): Faults {
     hung: () => held.length,
     onWrite: hook => {
       const removers = [
-        proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),
-        proxy.onAfter(call => (call.mutating ? hook('after') : undefined)),
+        proxy.onBefore(call => (call.mutating ? hook('before', seen(call)) : undefined)),
+        proxy.onAfter(call => (call.mutating ? hook('after', seen(call)) : undefined)),
       ];
       return () => {
         for (const remove of removers) remove();

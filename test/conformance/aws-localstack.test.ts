@@ -9,7 +9,8 @@ const leftOut = { 'aws/dynamodb-table': ['stream'] };
 const { available, reason, cure } = part('localstack');
 if (available) {
   const { endpoint } = await localStack();
-  for (const subject of awsSubjects({ name: 'localstack', endpoint, leftOut }, ['aws/sqs-queue', 'aws/dynamodb-table'])) conformance(subject);
+  const emulator = { name: 'localstack', endpoint, leftOut, engineTriedBy: 'ministack' };
+  for (const subject of awsSubjects(emulator, ['aws/sqs-queue', 'aws/dynamodb-table'])) conformance(subject);
 } else {
   test.skip(`LocalStack is not here: ${reason}. ${cure}`);
 }

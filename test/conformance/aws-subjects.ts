@@ -12,6 +12,8 @@ export interface Emulator {
   readonly endpoint: string;
   /** By type: fields that it cannot be asked for at all. */
   readonly leftOut?: Readonly<Record<string, readonly string[]>>;
+  /** The name of another emulator whose engine cases do for both at depth gate. */
+  readonly engineTriedBy?: string;
 }
 
 const without = (spec: JsonObject, ...fields: string[]): JsonObject => Object.fromEntries(Object.entries(spec).filter(([field]) => !fields.includes(field)));
@@ -226,11 +228,12 @@ const DANGLING: Readonly<Record<string, JsonObject>> = {
   'aws/dynamodb-table': { kmsKey: 'arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000' },
 };
 
-function subjectOf({ name, endpoint, leftOut = {} }: Emulator, { type: typeName, suit, ...told }: Told, accepts: readonly string[]): Subject {
+function subjectOf({ name, endpoint, leftOut = {}, engineTriedBy }: Emulator, { type: typeName, suit, ...told }: Told, accepts: readonly string[]): Subject {
   const type = localstack.types.find(item => item.type === typeName) as ResourceType;
   const dangling = DANGLING[typeName];
   return {
     ...told,
+    ...(engineTriedBy === undefined ? {} : { engineTriedBy: `${typeName} on ${engineTriedBy}` }),
     title: `${typeName} on ${name}`,
     provider: localstack,
     type,

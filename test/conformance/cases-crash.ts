@@ -2,59 +2,87 @@
 import { expect, test } from 'vitest';
 import { put } from '../../src/core/paths.ts';
 import type { JsonObject } from '../../src/core/types.ts';
+import type { Write } from '../../src/engine/store.ts';
 import { TRIAL } from '../around.ts';
+import { atDepth } from '../depth.ts';
 import { condition, told } from '../support.ts';
 import { type Bench, claimStatus, declare, entryOf, onBench, rest, restart, richOf } from './bench.ts';
 import type { Subject } from './subject.ts';
 
 export function crashCases(subject: Subject): void {
   for (const when of ['before', 'after'] as const) {
-    test(`a crash ${when} each call that writes recovers`, { timeout: 900_000 }, () => crashEverywhere(subject, when));
+    test(`a crash ${when} each call that writes recovers`, { timeout: 900_000 }, () => crashEverywhere(subject, callsOf(when), 60));
   }
   test('a crash between create and update recovers', () => onBench(subject, crashesBetween));
-  test('a crash around each write of the state recovers', { timeout: 900_000 }, () => crashEveryWrite(subject));
+  test('a crash around each write of the state recovers', { timeout: 900_000 }, () => crashEverywhere(subject, writesOfState, 80));
 }
 
-/** Makes it with everything, changes a field, deletes it; dies at the n-th moment, goes on in a new process. */
-async function crashEverywhere(subject: Subject, when: 'before' | 'after'): Promise<void> {
-  let survived = false;
-  for (let moment = 0; !survived; moment += 1) {
+type Step = 'made' | 'changed' | 'deleted';
+/** Asked at each moment at which the process may die; it dies there unless the answer is undefined. */
+type Fate = (what: string) => Promise<never> | undefined;
+/** Asks from now on; returns what ends that. */
+type Watch = (bench: Bench, fate: Fate) => () => void;
+
+/** Once in each class of moments, one death after the other in one life; or at every moment, each in a life of its own. */
+const DEATHS = atDepth({ gate: Number.POSITIVE_INFINITY, full: 1 });
+
+/** Where lives have died. */
+interface Graves {
+  readonly tried: Set<string>;
+  readonly watch: Watch;
+  /** More deaths than these: it would never end. */
+  readonly most: number;
+}
+
+async function crashEverywhere(subject: Subject, watch: Watch, most: number): Promise<void> {
+  const graves: Graves = { tried: new Set(), watch, most };
+  for (let survived = false; !survived; ) {
     await onBench(subject, async bench => {
-      survived = !(await lives(bench, run => crashAtCall(bench, when, moment, run)));
+      survived = await lives(bench, graves);
     });
-    if (moment > 60) throw new Error('it never stops writing');
   }
+  expect(graves.tried.size, 'there was something to die at').toBeGreaterThan(0);
 }
 
-async function crashEveryWrite(subject: Subject): Promise<void> {
-  let survived = false;
-  for (let moment = 0; !survived; moment += 1) {
-    await onBench(subject, async bench => {
-      survived = !(await lives(bench, run => crashAtWrite(bench, moment, run)));
-    });
-    if (moment > 80) throw new Error('it never stops writing');
-  }
-}
-
-/** True when the process died on the way. `fragile` runs a step that may die. */
-async function lives(bench: Bench, fragile: (run: () => Promise<unknown>) => Promise<boolean>): Promise<boolean> {
+/** Makes it with everything, changes a field, deletes it; dies where no life died yet, goes on in a new process. True: nothing is left to die at. */
+async function lives(bench: Bench, { tried, watch, most }: Graves): Promise<boolean> {
   const [field] = bench.subject.mutable;
-  let died = false;
-  const step = async (change: () => Promise<unknown>): Promise<void> => {
-    await change();
-    if (died) return void (await rest(bench));
-    died = await fragile(() => rest(bench));
-    if (!died) return;
-    restart(bench);
-    await rest(bench);
+  let [deaths, turn] = [0, -1];
+  const isNew = (step: Step, what: string): boolean => {
+    turn += 1;
+    if (deaths === DEATHS) return false;
+    const { size } = tried;
+    return tried.add(atDepth({ gate: `${step}: ${what}`, full: `${turn}` })).size > size;
   };
-  await step(() => declare(bench, richOf(bench)));
+  const step = async (name: Step, change: () => Promise<unknown>): Promise<void> => {
+    await change();
+    while (await dies(bench, watch, what => isNew(name, what))) {
+      if (tried.size > most) throw new Error('it never stops writing');
+      deaths += 1;
+      restart(bench);
+    }
+  };
+  await step('made', () => declare(bench, richOf(bench)));
   await isWhole(bench, richOf(bench));
   const next = put(richOf(bench), field.path, field.value);
-  await step(() => declare(bench, next));
+  await step('changed', () => declare(bench, next));
   await isWhole(bench, next);
-  await step(() => bench.test.store.remove(TRIAL));
+  await step('deleted', () => bench.test.store.remove(TRIAL));
   expect([await bench.ground.list(), await bench.test.store.get(TRIAL)]).toEqual([[], undefined]);
+  return deaths < DEATHS;
+}
+
+/** Runs to rest, or to the first moment of which `ends` says so: true. */
+async function dies(bench: Bench, watch: Watch, ends: (what: string) => boolean): Promise<boolean> {
+  const dead = deferred();
+  const remove = watch(bench, what => {
+    if (!ends(what)) return undefined;
+    bench.test.crash();
+    dead.resolve(true);
+    return new Promise<never>(() => {});
+  });
+  const died = await Promise.race([rest(bench).then(() => false), dead.promise]);
+  remove();
   return died;
 }
 
@@ -66,49 +94,30 @@ async function isWhole(bench: Bench, spec: JsonObject): Promise<void> {
   expect(await bench.ground.list()).toEqual([name]);
 }
 
-/** Counts calls over the whole life of the bench. */
-const callsSoFar = new WeakMap<Bench, number>();
-
-async function crashAtCall(bench: Bench, at: 'before' | 'after', moment: number, run: () => Promise<unknown>): Promise<boolean> {
-  const dead = deferred();
-  const remove = bench.ground.faults.onWrite(when => {
-    if (when !== at) return undefined;
-    const count = callsSoFar.get(bench) ?? 0;
-    callsSoFar.set(bench, count + 1);
-    if (count !== moment) return undefined;
-    bench.test.crash();
-    dead.resolve(true);
-    return new Promise<void>(() => {});
-  });
-  const died = await Promise.race([run().then(() => false), dead.promise]);
-  remove();
-  return died;
+/** The moments before calls that write are worked on, or before their answers come. */
+function callsOf(at: 'before' | 'after'): Watch {
+  return (bench, fate) => bench.ground.faults.onWrite((when, { name }) => (when === at ? fate(name) : undefined));
 }
 
-/** Set while a step of the bench may die at a write. */
-const mortal = new WeakMap<Bench, { moment: number; count: number; readonly dead: ReturnType<typeof deferred> }>();
-
-/** Dies right before (even moments) or right after (odd ones) a write of the state. */
-async function crashAtWrite(bench: Bench, moment: number, run: () => Promise<unknown>): Promise<boolean> {
-  const known = mortal.get(bench) ?? { moment, count: 0, dead: deferred() };
-  if (!mortal.has(bench)) watchWrites(bench, known);
-  mortal.set(bench, known);
-  return await Promise.race([run().then(() => false), known.dead.promise]);
-}
-
-function watchWrites({ test: process }: Bench, state: { readonly moment: number; count: number; readonly dead: ReturnType<typeof deferred> }): void {
-  const { store } = process.engine;
+/** The moments right before and right after the writes of the state. */
+const writesOfState: Watch = (bench, fate) => {
+  const { store } = bench.test.engine;
   const { write } = store;
   const watched: typeof write = async given => {
-    const isLast = state.count === Math.floor(state.moment / 2);
-    state.count += 1;
-    if (!isLast) return await write(given);
-    if (state.moment % 2 === 1) await write(given);
-    process.crash();
-    state.dead.resolve(true);
-    return await new Promise<never>(() => {});
+    await fate(`before ${nameOf(given)}`);
+    const answer = await write(given);
+    await fate(`after ${nameOf(given)}`);
+    return answer;
   };
   Object.assign(store, { write: watched });
+  return () => void Object.assign(store, { write });
+};
+
+/** What a write of the state tells: its kind, and of a status how far each thing is. */
+function nameOf(write: Write): string {
+  if (write.kind !== 'status') return write.kind;
+  const entries = (write.status.resources ?? []).map(({ id, phase, ready }) => `${id} ${phase} ${ready}`);
+  return `status of ${[...entries, ...write.status.conditions.map(({ type, status, reason }) => `${type}=${status}/${reason}`)].join(', ')}`;
 }
 
 function deferred(): { readonly promise: Promise<boolean>; readonly resolve: (value: boolean) => void } {

@@ -9,8 +9,18 @@ import { removeOutside } from './cases-life.ts';
 import type { Subject } from './subject.ts';
 import { look } from './verbs.ts';
 
+/** What others can do to a field, how the service shows it, and whether the verbs can take it back. */
+export function driftTypeCases(subject: Subject): void {
+  const { mark } = subject.type;
+  test('a field we leave unset and that is changed outside is seen', () => onBench(subject, seesUnset));
+  test('half of a thing gone is put back', () => onBench(subject, putsBackHalf));
+  if (mark.as !== 'map') return;
+  test('entries of others in a shared map are left alone', () => onBench(subject, bench => leavesOthers(bench, mark.at)));
+}
+
+/** What the engine does about a change, by the policies of the claim. */
 export function driftCases(subject: Subject): void {
-  const { mark, holds } = subject.type;
+  const { holds } = subject.type;
   test('an outside edit is seen, named and mended', () => onBench(subject, mends));
   test('an outside edit is seen before a restart as well as after it', () => onBench(subject, mendsAfterRestart));
   test('an outside edit is only reported under drift: Report', () => onBench(subject, reports));
@@ -18,10 +28,6 @@ export function driftCases(subject: Subject): void {
   test(holds === 'data' ? 'a lost thing is reported, and made again when a person says so' : 'an outside deletion is named, and the thing made again', () =>
     onBench(subject, holds === 'data' ? isLost : isMadeAgain),
   );
-  test('a field we leave unset and that is changed outside is seen', () => onBench(subject, seesUnset));
-  test('half of a thing gone is put back', () => onBench(subject, putsBackHalf));
-  if (mark.as !== 'map') return;
-  test('entries of others in a shared map are left alone', () => onBench(subject, bench => leavesOthers(bench, mark.at)));
 }
 
 async function valueAt(bench: Bench, name: string, path: Path): Promise<Json | undefined> {

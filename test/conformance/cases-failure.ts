@@ -23,6 +23,12 @@ const TEXTS: Readonly<Record<Fault, string>> = {
   'not-found': 'another thing that is not found',
 };
 
+/** What the service itself answers; every other failure here is injected, and the same in front of any service. */
+export function failureTypeCases(subject: Subject): void {
+  test('a spec that names something that does not exist waits, and says so', () => onBench(subject, dangles));
+}
+
+/** What the engine makes of a failure. */
 export function failureCases(subject: Subject): void {
   for (const fault of ['credentials', 'throttled', 'hang', 'failed-after'] as const) {
     test(`${TEXTS[fault]} while it is made: named, the same text each time, then recovers`, () => onBench(subject, bench => failsToCreate(bench, fault)));
@@ -33,7 +39,6 @@ export function failureCases(subject: Subject): void {
     test(`${TEXTS[fault]} while it is looked at: unknown, nothing is made or deleted`, () => onBench(subject, bench => failsToLook(bench, fault)));
   }
   test('not-found of another thing inside create is not taken for its own absence', () => onBench(subject, missesAnother));
-  test('a spec that names something that does not exist waits, and says so', () => onBench(subject, dangles));
 }
 
 /** Two failed passes tell the same story. */

@@ -8,14 +8,19 @@ import { age, type Bench, baseOf, claimStatus, declare, entryOf, make, meddle, o
 import type { Subject } from './subject.ts';
 import { look } from './verbs.ts';
 
-export function lifeCases(subject: Subject): void {
-  const { immutable, type, mutable } = subject;
-  test('created, ready, and named in the status', () => onBench(subject, isMade));
+/** What the service makes of a spec, of a change and of a deletion: whether it is what was asked for, at once and for good. */
+export function lifeTypeCases(subject: Subject): void {
   test('everything at once: created and ready', () => onBench(subject, isMadeRich));
   test('no change means no call that writes, and no write of the state', () => onBench(subject, isQuiet));
   test('an update sends only the field that changed', () => onBench(subject, sendsOnlyChange));
   test('a field left out again is taken away', () => onBench(subject, takesAway));
   test('deleted: nothing is left, and again nothing', () => onBench(subject, isDeleted));
+}
+
+/** What the engine says and decides on the way. */
+export function lifeCases(subject: Subject): void {
+  const { immutable, type, mutable } = subject;
+  test('created, ready, and named in the status', () => onBench(subject, isMade));
   test('deleted before it was made: nothing is made', () => onBench(subject, neverMade));
   test('deleted when it is gone already', () => onBench(subject, goneAlready));
   test('kept by Retain, and marked as such', () => onBench(subject, isRetained));

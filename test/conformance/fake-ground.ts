@@ -6,7 +6,7 @@ import { endWorld, findThing, nowMs, removeThing, type Thing, thingsOf, type Wor
 import { put } from '../../src/core/paths.ts';
 import type { Json, JsonObject, Path, ResourceType } from '../../src/core/types.ts';
 import { applied } from '../../src/sdk.ts';
-import type { Fault, Ground, Seen } from './subject.ts';
+import type { Fault, Ground, Seen, WriteHook } from './subject.ts';
 
 let count = 0;
 const SECRET = 'the-password-of-the-world';
@@ -69,7 +69,7 @@ interface Injected {
 function hook(place: World): Pick<Ground['faults'], 'inject' | 'hung' | 'onWrite'> {
   const faults: Injected[] = [];
   let hung = 0;
-  const hooks: ((when: 'before' | 'after') => Promise<void> | undefined)[] = [];
+  const hooks: WriteHook[] = [];
   const act = (call: WorldCall, when: 'before' | 'after'): Promise<void> | undefined => {
     const mine = faults.find(item => item.left > 0 && item.writes === call.writes && (item.fault === 'failed-after') === (when === 'after'));
     if (mine === undefined || (mine.fault === 'not-found' && call.verb !== 'create')) return undefined;
@@ -82,7 +82,7 @@ function hook(place: World): Pick<Ground['faults'], 'inject' | 'hung' | 'onWrite
     throw fails(CODES[mine.fault], `fake: ${mine.fault}`);
   };
   const run = async (call: WorldCall, when: 'before' | 'after'): Promise<void> => {
-    if (call.writes) for (const each of [...hooks]) await each(when);
+    if (call.writes) for (const each of [...hooks]) await each(when, seen(call));
     await act(call, when);
   };
   place.before = call => run(call, 'before');

@@ -58,6 +58,7 @@ conformance({
   type: queue,
   open: () => fakeGround(queue, spec => ({ ...refer(spec, 'deadLetter', 'address', DEAD_LETTERS), behaviour: SLOW }), ['dead-letters']),
   runs: 20,
+  engineTriedBy: 'fake/queue',
   rich: { visibilityTimeoutSeconds: 60, deadLetter: { address: '', maxReceives: 5 }, tags: { team: 'shop' } },
   mutable: [
     { path: 'delaySeconds', value: 7, other: 8 },

@@ -9,10 +9,10 @@ import { loadAccess } from '../../src/kube/config.ts';
 import { closeApi, openApi, request } from '../../src/kube/transport.ts';
 import { TRIAL } from '../around.ts';
 import { asAdmin, type ControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
-import { type KubeAct, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
+import { type KubeAct, type KubeCall, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
 import { controlPlane } from '../parts/kube/shared.ts';
 import type { RuleHandle } from '../parts/proxy/rules.ts';
-import type { Fault, Faults, Ground } from './subject.ts';
+import type { Fault, Faults, Ground, Seen } from './subject.ts';
 import { STRANGER } from './verbs.ts';
 
 /** One kind of object: where it lives in the API. */
@@ -99,7 +99,7 @@ export async function make(plane: ControlPlane, path: string, object: JsonObject
 
 /** `kinds`: all that cases of the subject make, each of them listed. */
 export async function kubernetesGround(kinds: readonly Kind[], granted: readonly Kind[] = kinds): Promise<Ground> {
-  const [place, other] = [await here(granted), await elsewhere(granted)];
+  const [place, other] = await Promise.all([here(granted), elsewhere(granted)]);
   const proxy = await startKubeProxy(place.plane);
   const id = randomBytes(5).toString('hex');
   const settings = (file: string): JsonObject => ({ credentials: { from: 'File', file } });
@@ -166,10 +166,12 @@ const ACTS: Readonly<Record<Fault, KubeAct>> = {
   'not-found': { kind: 'refuse', status: 404 },
 };
 
+const seen = (call: KubeCall): Seen => ({ name: `${call.verb} ${call.resource}`, writes: call.mutating });
+
 function faultsOf(proxy: KubeProxy): Faults {
   const hanging: RuleHandle[] = [];
   return {
-    calls: () => proxy.calls.map(call => ({ name: `${call.verb} ${call.resource}`, writes: call.mutating })),
+    calls: () => proxy.calls.map(seen),
     inject: (fault, { writes, times }) => {
       const match = fault === 'not-found' ? { verb: 'create' as const } : { mutating: writes };
       const rule = proxy.addRule({ match, do: ACTS[fault], ...(times === undefined ? {} : { times }) });
@@ -179,8 +181,8 @@ function faultsOf(proxy: KubeProxy): Faults {
     hung: () => hanging.reduce((sum, rule) => sum + rule.hits(), 0),
     onWrite: hook => {
       const removers = [
-        proxy.onBefore(call => (call.mutating ? hook('before') : undefined)),
-        proxy.onAfter(call => (call.mutating ? hook('after') : undefined)),
+        proxy.onBefore(call => (call.mutating ? hook('before', seen(call)) : undefined)),
+        proxy.onAfter(call => (call.mutating ? hook('after', seen(call)) : undefined)),
       ];
       return () => {
         for (const each of removers) each();

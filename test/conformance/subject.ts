@@ -33,7 +33,9 @@ export interface Subject {
   readonly part: Path | None;
   /** Fields that name another thing which does not exist: the service refuses them, or (emulators) accepts them. */
   readonly dangling: { readonly refused: JsonObject } | { readonly accepted: JsonObject } | None;
-  /** How many generated specs are tried; 100 when left out. */
+  /** The title of a subject of the same type whose engine cases do for both at depth gate. */
+  readonly engineTriedBy?: string;
+  /** Most generated specs that are tried; as many as the depth says when left out. */
   readonly runs?: number;
   /** By top-level field: what generates it instead of its schema. `undefined` values leave it out. */
   readonly generate?: Readonly<Record<string, Arbitrary<Json | undefined>>>;
@@ -47,6 +49,7 @@ export interface Seen {
  * is a server error · not-found: something is said not to exist.
  */
 export type Fault = 'credentials' | 'throttled' | 'hang' | 'failed-after' | 'not-found';
+export type WriteHook = (when: 'before' | 'after', call: Seen) => Promise<void> | undefined;
 export interface Faults {
   /** Calls since the ground was opened. */
   calls(): readonly Seen[];
@@ -55,7 +58,7 @@ export interface Faults {
   /** How many calls have been left without an answer so far. */
   hung(): number;
   /** Awaited before a writing call is worked on, and after, before its answer is given. Returns what takes it away. */
-  onWrite(hook: (when: 'before' | 'after') => Promise<void> | undefined): () => void;
+  onWrite(hook: WriteHook): () => void;
 }
 export interface Ground {
   readonly settings: JsonObject;
