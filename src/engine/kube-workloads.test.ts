@@ -1,6 +1,7 @@
 /** On a real API server, with the controllers of Kubernetes that write the same statuses. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { type OwnControlPlane, startControlPlane } from '../../test/parts/kube/control-plane.ts';
+import type { LentControlPlane } from '../../test/parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../../test/parts/kube/pool.ts';
 import { type KubeProxy, startKubeProxy } from '../../test/parts/kube/proxy.ts';
 import { isError } from '../core/errors.ts';
 import type { ClaimStatus, Condition, JsonObject, ObjectKey } from '../core/types.ts';
@@ -18,7 +19,7 @@ import { type KubernetesStore, kubernetesStore } from './store-kubernetes.ts';
 import { applyLooseCrds } from './test-crds.ts';
 
 const OWN = 'plinth-system';
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 let proxy: KubeProxy;
 /** Of people, past the proxy. */
 let people: Api;
@@ -37,7 +38,7 @@ interface Running {
 }
 
 beforeAll(async () => {
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
   proxy = await startKubeProxy(plane);
   people = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }));
   admin = kubernetesStore({ api: people, namespace: OWN });

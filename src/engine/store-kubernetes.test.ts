@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { kubeconfigFor, type OwnControlPlane, startControlPlane } from '../../test/parts/kube/control-plane.ts';
+import { kubeconfigFor, type LentControlPlane } from '../../test/parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../../test/parts/kube/pool.ts';
 import { startKubeProxy } from '../../test/parts/kube/proxy.ts';
 import type { JsonObject } from '../core/types.ts';
 import { loadAccess } from '../kube/config.ts';
@@ -17,12 +18,12 @@ import { applyLooseCrds, QUEUES } from './test-crds.ts';
 
 const OWN = 'plinth-system';
 const NAMESPACES = ['dev', 'qa', OWN];
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 let api: Api;
 const records: CallRecord[] = [];
 
 beforeAll(async () => {
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
   api = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }), { onCall: record => records.push(record) });
   await applyLooseCrds(api);
   for (const name of NAMESPACES) await request(api, { method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name } } });

@@ -8,7 +8,8 @@ import type { Json, JsonObject, Path } from '../../src/core/types.ts';
 import { loadAccess } from '../../src/kube/config.ts';
 import { closeApi, openApi, request } from '../../src/kube/transport.ts';
 import { TRIAL } from '../around.ts';
-import { asAdmin, type ControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
+import { asAdmin, type ControlPlane, type LentControlPlane, serviceAccountKubeconfig } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { type KubeAct, type KubeCall, type KubeProxy, startKubeProxy } from '../parts/kube/proxy.ts';
 import { controlPlane } from '../parts/kube/shared.ts';
 import type { RuleHandle } from '../parts/proxy/rules.ts';
@@ -21,8 +22,8 @@ export interface Kind {
   readonly kind: string;
   readonly plural: string;
 }
-interface Place {
-  readonly plane: ControlPlane;
+interface Place<Plane extends ControlPlane = ControlPlane> {
+  readonly plane: Plane;
   readonly kubeconfig: string;
 }
 
@@ -30,11 +31,16 @@ const ACCOUNT = { namespace: 'conformance', name: 'plinth' };
 const RBAC = 'rbac.authorization.k8s.io';
 
 /** The namespaces of the claims and a user with what the provider needs and no more; made once a process. */
-const places = { here: undefined as Promise<Place> | undefined, elsewhere: undefined as Promise<Place> | undefined };
+const places = { here: undefined as Promise<Place> | undefined, elsewhere: undefined as Promise<Place<LentControlPlane>> | undefined };
 const here = (kinds: readonly Kind[]): Promise<Place> => (places.here ??= controlPlane().then(plane => furnish(plane, kinds)));
-const elsewhere = (kinds: readonly Kind[]): Promise<Place> => (places.elsewhere ??= startControlPlane().then(plane => furnish(plane, kinds)));
+const elsewhere = (kinds: readonly Kind[]): Promise<Place> => (places.elsewhere ??= borrowControlPlane().then(plane => furnish(plane, kinds)));
 
-async function furnish(plane: ControlPlane, kinds: readonly Kind[]): Promise<Place> {
+/** Ends what the grounds of this process stand on. */
+export async function endKubernetesGrounds(): Promise<void> {
+  await (await places.elsewhere)?.plane.stop();
+}
+
+async function furnish<Plane extends ControlPlane>(plane: Plane, kinds: readonly Kind[]): Promise<Place<Plane>> {
   for (const kind of kinds.filter(({ apiVersion }) => apiVersion.startsWith('acme.example/'))) await define(plane, kind);
   const named = (name: string): JsonObject => ({ metadata: { name } });
   for (const name of [ACCOUNT.namespace, TRIAL.namespace, STRANGER.namespace])

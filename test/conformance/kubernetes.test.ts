@@ -1,12 +1,12 @@
 /** The conformance kit over the types of provider `kubernetes`, on a real API server: plain objects, workloads, and kinds of somebody else. */
 import fc, { type Arbitrary } from 'fast-check';
-import { test } from 'vitest';
+import { afterAll, test } from 'vitest';
 import { kubernetes } from '../../providers/kubernetes/index.ts';
 import { object } from '../../providers/kubernetes/object.ts';
 import type { Json, JsonObject } from '../../src/core/types.ts';
 import { conformance } from '../conformance.ts';
 import { part } from '../parts/emulators.ts';
-import { type Kind, kubernetesGround } from './kubernetes-ground.ts';
+import { endKubernetesGrounds, type Kind, kubernetesGround } from './kubernetes-ground.ts';
 import type { Subject } from './subject.ts';
 
 const CONFIG_MAP: Kind = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
@@ -185,6 +185,7 @@ const service = subject([SERVICE], {
 });
 
 const { available, reason, cure } = part('kubernetes');
+afterAll(endKubernetesGrounds);
 // The widget tries the engine for all: it alone has a change that needs a new object, and defaults that only the server knows.
 const others = [configMap, workload, service].map(each => ({ ...each, engineTriedBy: widget.title }));
 if (available) for (const each of [widget, ...others]) conformance(each);

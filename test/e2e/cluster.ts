@@ -8,15 +8,16 @@ import { closeApi, openApi } from '../../src/kube/transport.ts';
 import { shipped } from '../kill/admin.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { nodeOptions } from '../parts/entrypoint.ts';
-import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import type { LentControlPlane } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { kubectl } from '../parts/kube/tools.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { BUNDLE } from './build.ts';
 
 export const ENGINE_NAMESPACE = 'plinth-system';
 
-export interface TestCluster {
-  readonly plane: OwnControlPlane;
+export interface TestCluster<Plane extends LentControlPlane = LentControlPlane> {
+  readonly plane: Plane;
   /** Before the emulator; its record tells every call. */
   readonly proxy: AwsProxy;
   /** Of the emulator itself, and the account on it. */
@@ -37,7 +38,12 @@ export interface Controller {
 
 /** Starts all that; the class `local` is the default. */
 export async function startTestCluster(): Promise<TestCluster> {
-  const [plane, emulator] = await Promise.all([startControlPlane(), miniStack()]);
+  return await startTestClusterOn(borrowControlPlane());
+}
+
+/** startTestCluster on a control plane, which ends with it. */
+export async function startTestClusterOn<Plane extends LentControlPlane>(starting: Promise<Plane>): Promise<TestCluster<Plane>> {
+  const [plane, emulator] = await Promise.all([starting, miniStack()]);
   const proxy = await startProxy(emulator.endpoint);
   const cluster = { plane, proxy, endpoint: emulator.endpoint, account: account(), controllers: [] };
   const api = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }));

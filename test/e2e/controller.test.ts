@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { part } from '../parts/emulators.ts';
+import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
 import { editQueue, everything, queue } from './cloud.ts';
 import {
   apply,
@@ -13,7 +14,7 @@ import {
   onCluster,
   PATIENCE_MS,
   startController,
-  startTestCluster,
+  startTestClusterOn,
   stopControllers,
   stopTestCluster,
   type TestCluster,
@@ -23,11 +24,11 @@ import {
 } from './cluster.ts';
 
 const withKubernetes = test.skipIf(!part('kubernetes').available);
-let cluster: TestCluster;
+let cluster: TestCluster<OwnControlPlane>;
 let count = 0;
 
 beforeAll(async () => {
-  if (part('kubernetes').available) cluster = await startTestCluster();
+  if (part('kubernetes').available) cluster = await startTestClusterOn(startControlPlane());
 });
 afterEach(async () => {
   if (cluster === undefined) return;

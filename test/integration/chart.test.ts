@@ -10,7 +10,8 @@ import { workloadObjects } from '../../src/core/install/workload.ts';
 import type { JsonObject } from '../../src/core/types.ts';
 import embedded from '../../src/generated/embedded.json' with { type: 'json' };
 import { part } from '../parts/emulators.ts';
-import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import type { LentControlPlane } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { helm, kubectl, runTool } from '../parts/kube/tools.ts';
 
 const test = anyTest.skipIf(!part('kubernetes').available);
@@ -20,7 +21,7 @@ const CHART = join(ROOT, 'charts/plinth');
 const EMBEDDED = embedded as unknown as JsonObject[];
 const NAMESPACE = 'plinth-system';
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 const at = () => ({ kubeconfig: plane.adminKubeconfig });
 const template = async (tool: 3 | 4, ...args: string[]): Promise<JsonObject[]> => {
   const text = await helm(tool, at(), 'template', 'plinth', CHART, '-n', NAMESPACE, '--kube-version', '1.34.0', ...args);
@@ -32,7 +33,7 @@ const byName = (objects: readonly JsonObject[]): Map<string, JsonObject> => new 
 
 beforeAll(async () => {
   if (!part('kubernetes').available) return;
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
 });
 afterAll(() => plane?.stop());
 

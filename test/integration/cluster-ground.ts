@@ -1,13 +1,14 @@
 /** Where the engine's tests in a cluster begin: a control plane of their own with Plinth's kinds, and an account of the emulator behind class `local`. */
 import { TRIES } from '../kill/cloud.ts';
 import { account, miniStack } from '../parts/emulators.ts';
-import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import type { LentControlPlane } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { clients } from '../parts/proxy/test-clients.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { type ClusterHome, openClusterHome } from './cluster-home.ts';
 
-export interface ClusterGround {
-  readonly plane: OwnControlPlane;
+export interface ClusterGround<Plane extends LentControlPlane = LentControlPlane> {
+  readonly plane: Plane;
   readonly home: ClusterHome;
   /** The engine's way to the emulator. */
   readonly proxy: AwsProxy;
@@ -20,7 +21,12 @@ export interface ClusterGround {
 
 /** Starts all of it. */
 export async function openGround(): Promise<ClusterGround> {
-  const [plane, { endpoint }, key] = [await startControlPlane(), await miniStack(), account()];
+  return await openGroundOn(await borrowControlPlane());
+}
+
+/** Starts all of it on a control plane, which ends with it. */
+export async function openGroundOn<Plane extends LentControlPlane>(plane: Plane): Promise<ClusterGround<Plane>> {
+  const [{ endpoint }, key] = [await miniStack(), account()];
   const proxy = await startProxy(endpoint);
   const home = await openClusterHome(plane, { endpoint: proxy.endpoint, accessKeyId: key });
   const cloud = clients(endpoint, key, TRIES);

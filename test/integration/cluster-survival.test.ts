@@ -8,18 +8,19 @@ import type { ClaimKey, ClaimStatus, Json, JsonObject } from '../../src/core/typ
 import { FINALIZER, metadataOf } from '../../src/engine/objects.ts';
 import { pathOf } from '../../src/kube/paths.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
+import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
 import { kubectl, runTool } from '../parts/kube/tools.ts';
-import { type ClusterGround, openGround } from './cluster-ground.ts';
+import { type ClusterGround, openGroundOn } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 
-let ground: ClusterGround;
-let plane: ClusterGround['plane'];
+let ground: ClusterGround<OwnControlPlane>;
+let plane: OwnControlPlane;
 let home: ClusterGround['home'];
 let cloud: ClusterGround['cloud'];
 let running: ClusterEngine | undefined;
 
 beforeAll(async () => {
-  ground = await openGround();
+  ground = await openGroundOn(await startControlPlane());
   ({ home, cloud, plane } = ground);
 });
 afterAll(() => ground?.close());

@@ -11,14 +11,15 @@ import embedded from '../../src/generated/embedded.json' with { type: 'json' };
 import { loadAccess } from '../../src/kube/config.ts';
 import { type Api, closeApi, openApi, request } from '../../src/kube/transport.ts';
 import { part } from '../parts/emulators.ts';
-import { kubeconfigFor, type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import { kubeconfigFor, type LentControlPlane } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { kubectl, runTool } from '../parts/kube/tools.ts';
 import { object } from '../support.ts';
 
 const test = anyTest.skipIf(!part('kubernetes').available);
 
 const EMBEDDED = embedded as unknown as JsonObject[];
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 let api: Api;
 const events: Event[] = [];
 const settling = (version = '1.0.0'): Settling => ({ api, version, now: () => new Date().toISOString(), log: () => {} });
@@ -72,7 +73,7 @@ const gadget = (fields: JsonObject, more: JsonObject = {}, plural = 'gadgets', k
 
 beforeAll(async () => {
   if (!part('kubernetes').available) return;
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
   api = openApi(await loadAccess({ kubeconfig: plane.adminKubeconfig }));
   await applyAdminCrds(settling());
   await cluster('wait', '--for=condition=Established', 'crd', '--all', '--timeout=120s');

@@ -8,7 +8,8 @@ import type { JsonObject } from '../../src/core/types.ts';
 import { IN_USE } from '../../src/engine/definitions-use.ts';
 import { BUNDLE } from '../e2e/build.ts';
 import { part } from '../parts/emulators.ts';
-import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import type { LentControlPlane } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { helm, kubectl, runTool } from '../parts/kube/tools.ts';
 import { object } from '../support.ts';
 
@@ -16,7 +17,7 @@ const test = anyTest.skipIf(!part('kubernetes').available);
 
 const SYSTEM = 'plinth-system';
 const IMAGE = ['--image', 'plinth:test'];
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 const admin = (...args: string[]) => kubectl({ kubeconfig: plane.adminKubeconfig }, ...args);
 const apply = (item: JsonObject) => kubectl({ kubeconfig: plane.adminKubeconfig, input: JSON.stringify(item) }, 'apply', '-f', '-');
 
@@ -28,7 +29,7 @@ function plinth(...args: string[]): { code: number | null; stdout: string; stder
 
 beforeAll(async () => {
   if (!part('kubernetes').available) return;
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
 });
 afterAll(() => plane?.stop());
 

@@ -7,7 +7,8 @@ import { loadAccess } from '../../src/kube/config.ts';
 import { closeApi, openApi, request, STRATEGIC_PATCH } from '../../src/kube/transport.ts';
 import { part } from '../parts/emulators.ts';
 import { engineNeeds, untilMay, untilRefused } from '../parts/kube/allowed.ts';
-import { asAdmin, kubeconfigFor, type OwnControlPlane, serviceAccountKubeconfig, startControlPlane } from '../parts/kube/control-plane.ts';
+import { asAdmin, kubeconfigFor, type LentControlPlane, serviceAccountKubeconfig } from '../parts/kube/control-plane.ts';
+import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { helm, kubectl, runTool } from '../parts/kube/tools.ts';
 import { object } from '../support.ts';
 
@@ -15,7 +16,7 @@ const test = anyTest.skipIf(!part('kubernetes').available);
 
 const CHART = join(import.meta.dirname, '../../charts/plinth');
 const SYSTEM = 'plinth-system';
-let plane: OwnControlPlane;
+let plane: LentControlPlane;
 /** Kubeconfigs: `alice` edits team-a, `vera` views it, `otto` administers team-b, `nina` makes and labels namespaces, `engine` is the service account. */
 const files: Record<string, string> = {};
 const as = (user: string, ...args: string[]) => kubectl({ kubeconfig: files[user]! }, ...args);
@@ -79,7 +80,7 @@ async function foreignKind(): Promise<JsonObject> {
 
 beforeAll(async () => {
   if (!part('kubernetes').available) return;
-  plane = await startControlPlane();
+  plane = await borrowControlPlane();
   await helm(4, { kubeconfig: plane.adminKubeconfig }, 'install', 'plinth', CHART, '-n', SYSTEM, '--create-namespace');
   files['engine'] = await serviceAccountKubeconfig(plane, SYSTEM, 'plinth');
   await untilMay(files['engine'], ...engineNeeds(SYSTEM));

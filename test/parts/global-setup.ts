@@ -11,6 +11,7 @@ import {
   STARTER_VARIABLE,
   startPart,
 } from './emulators.ts';
+import { offerControlPlanes } from './kube/pool.ts';
 import { offerControlPlane } from './kube/shared.ts';
 import { endDeadRuns, endRun, runFolder } from './runs.ts';
 import { type Offer, offer } from './starter.ts';
@@ -19,8 +20,9 @@ import { type Offer, offer } from './starter.ts';
 const OWNER_VARIABLE = 'PLINTH_TEST_OWNER';
 
 /**
- * For `globalSetup` of vitest: one emulator of each kind, and one Kubernetes control plane, for the whole run, each on free ports and started when the
- * first test asks for it: MiniStack takes 0.5 s, LocalStack 3 to 8 s, a control plane 5 s. What a killed earlier run left is ended first.
+ * For `globalSetup` of vitest: one emulator of each kind, one Kubernetes control plane for all, and control planes to lend, for the whole run, each on free
+ * ports and started when the first test asks for it: MiniStack takes 0.5 s, LocalStack 3 to 8 s, a control plane 5 s. What a killed earlier run left is
+ * ended first.
  * Returns the teardown.
  */
 export default async function setup(): Promise<() => Promise<void>> {
@@ -31,7 +33,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   await endDeadRuns(report);
   if (process.env['CI'] === 'true') await installAll(report);
   const available = parts().flatMap(part => (part.available ? [part.name] : []));
-  const endControlPlane = await offerControlPlane(report);
+  const ends = [await offerControlPlane(report), await offerControlPlanes(report)];
   const offers: Offer<Emulator>[] = [];
   for (const name of available.filter(isEmulator)) {
     if (process.env[ENDPOINT_VARIABLE[name]]) continue;
@@ -41,7 +43,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   }
   return async () => {
     await Promise.all(offers.map(offered => offered.end()));
-    await endControlPlane();
+    await Promise.all(ends.map(end => end()));
     await endRun(runFolder());
   };
 }

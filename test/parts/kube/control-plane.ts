@@ -23,8 +23,14 @@ export interface ControlPlane extends Server {
   readonly adminKubeconfig: string;
 }
 
+/** A control plane that one user has to itself, from empty until `stop`. */
+export interface LentControlPlane extends ControlPlane {
+  /** Ends the use of it: whatever talked to it has ended before. Safe to call again. */
+  stop(): Promise<void>;
+}
+
 /** A control plane of this process, which may do to it what it likes. */
-export interface OwnControlPlane extends ControlPlane {
+export interface OwnControlPlane extends LentControlPlane {
   readonly pids: { readonly etcd: number; readonly apiServer: number; readonly controllerManager: number };
   /** Ends the API server as a crash would. */
   killApiServer(): Promise<void>;
@@ -33,8 +39,6 @@ export interface OwnControlPlane extends ControlPlane {
   /** Freezes the API server (connections stay, nothing answers) and lets it go on. */
   pauseApiServer(): void;
   continueApiServer(): void;
-  /** Ends everything and removes the folder. Safe to call again. */
-  stop(): Promise<void>;
 }
 
 /** How long each of the programs may take to be ready, in milliseconds; on a quiet machine all are after 4 s. */
@@ -55,6 +59,23 @@ export async function startControlPlane(): Promise<OwnControlPlane> {
 
 /** startControlPlane for a process that itself ends its run when it is told to end. */
 export async function launchControlPlane(): Promise<OwnControlPlane> {
+  return owned(await launchPrograms());
+}
+
+/** A control plane as its programs run, for who works on its data past the API server. */
+export interface Programs {
+  readonly plane: ControlPlane;
+  readonly name: string;
+  /** `http://127.0.0.1:<port>` */
+  readonly etcdUrl: string;
+  readonly apiServerArgs: readonly string[];
+  readonly etcd: ServerProcess;
+  apiServer: ServerProcess;
+  controllerManager: ServerProcess;
+}
+
+/** launchControlPlane as its programs. */
+export async function launchPrograms(): Promise<Programs> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnce();
@@ -89,15 +110,7 @@ export async function serviceAccountKubeconfig(plane: ControlPlane, namespace: s
   return writeKubeconfig(join(plane.folder, `account-${token.slice(-12).replaceAll(/\W/g, '')}.kubeconfig`), plane, { token }, namespace);
 }
 
-interface Running {
-  readonly plane: ControlPlane;
-  readonly name: string;
-  readonly etcd: ServerProcess;
-  apiServer: ServerProcess;
-  readonly controllerManager: ServerProcess;
-}
-
-async function startOnce(): Promise<OwnControlPlane> {
+async function startOnce(): Promise<Programs> {
   const name = `kube-${++count}`;
   const folder = join(runFolder(), name);
   rmSync(folder, { recursive: true, force: true });
@@ -109,16 +122,14 @@ async function startOnce(): Promise<OwnControlPlane> {
     const etcd = startProcess(`${name}-etcd`, folder, programPath('etcd'), etcdFlags(folder, clientPort, peerPort));
     started.push(etcd);
     const options = { address: '127.0.0.1', port, etcdPort: clientPort, services: '10.96.0.0/16', issuer: plane.url };
-    const flags = [...apiServerFlags(plane, options), ...ALONE];
-    const startApiServer = (): ServerProcess => startProcess(`${name}-api-server`, folder, programPath('kube-apiserver'), flags);
-    const apiServer = startApiServer();
+    const apiServerArgs = [...apiServerFlags(plane, options), ...ALONE];
+    const apiServer = startApiServer({ plane, name, apiServerArgs });
     started.push(apiServer);
     await untilReady(plane, [etcd, apiServer]);
-    const managerFlags = controllerManagerFlags(plane, plane.adminKubeconfig);
-    const controllerManager = startProcess(`${name}-controller-manager`, folder, programPath('kube-controller-manager'), managerFlags);
+    const controllerManager = startControllerManager({ plane, name });
     started.push(controllerManager);
-    await untilControlled(plane, controllerManager);
-    return owned({ plane, name, etcd, apiServer, controllerManager }, startApiServer);
+    await untilControlled(plane, [controllerManager]);
+    return { plane, name, etcdUrl: `http://127.0.0.1:${clientPort}`, apiServerArgs, etcd, apiServer, controllerManager };
   } catch (error) {
     await Promise.all(started.map(server => server.stop()));
     rmSync(folder, { recursive: true, force: true });
@@ -126,31 +137,55 @@ async function startOnce(): Promise<OwnControlPlane> {
   }
 }
 
-function owned(running: Running, startApiServer: () => ServerProcess): OwnControlPlane {
-  const { plane, etcd, controllerManager } = running;
+function startApiServer({ plane, name, apiServerArgs }: Pick<Programs, 'plane' | 'name' | 'apiServerArgs'>): ServerProcess {
+  return startProcess(`${name}-api-server`, plane.folder, programPath('kube-apiserver'), apiServerArgs);
+}
+
+function startControllerManager({ plane, name }: Pick<Programs, 'plane' | 'name'>): ServerProcess {
+  const flags = controllerManagerFlags(plane, plane.adminKubeconfig);
+  return startProcess(`${name}-controller-manager`, plane.folder, programPath('kube-controller-manager'), flags);
+}
+
+/** Ends the controller manager, and with it all it remembers. */
+export async function stopControllers({ controllerManager }: Programs): Promise<void> {
+  controllerManager.signal('SIGKILL');
+  await controllerManager.stop();
+}
+
+/** Starts a controller manager in place of the one that ended; returns when it works. */
+export async function startControllers(programs: Programs): Promise<void> {
+  programs.controllerManager = startControllerManager(programs);
+  await untilControlled(programs.plane, [programs.etcd, programs.apiServer, programs.controllerManager]);
+}
+
+/** Ends everything and removes the folder. Safe to call again. */
+export async function stopPrograms({ plane, etcd, apiServer, controllerManager }: Programs): Promise<void> {
+  // The data goes with it: nothing is worth an orderly end, which waits for open watches.
+  for (const server of [controllerManager, apiServer, etcd]) server.signal('SIGKILL');
+  for (const server of [controllerManager, apiServer, etcd]) await server.stop();
+  rmSync(plane.folder, { recursive: true, force: true });
+}
+
+function owned(programs: Programs): OwnControlPlane {
+  const { plane, etcd } = programs;
   const crash = async (): Promise<void> => {
-    running.apiServer.signal('SIGKILL');
-    await running.apiServer.stop();
+    programs.apiServer.signal('SIGKILL');
+    await programs.apiServer.stop();
   };
   return {
     ...plane,
     get pids() {
-      return { etcd: etcd.pid, apiServer: running.apiServer.pid, controllerManager: controllerManager.pid };
+      return { etcd: etcd.pid, apiServer: programs.apiServer.pid, controllerManager: programs.controllerManager.pid };
     },
     killApiServer: crash,
     restartApiServer: async () => {
       await crash();
-      running.apiServer = startApiServer();
-      await untilReady(plane, [etcd, running.apiServer]);
+      programs.apiServer = startApiServer(programs);
+      await untilReady(plane, [etcd, programs.apiServer]);
     },
-    pauseApiServer: () => running.apiServer.signal('SIGSTOP'),
-    continueApiServer: () => running.apiServer.signal('SIGCONT'),
-    stop: async () => {
-      // The data goes with it: nothing is worth an orderly end, which waits for open watches.
-      for (const server of [controllerManager, running.apiServer, etcd]) server.signal('SIGKILL');
-      for (const server of [controllerManager, running.apiServer, etcd]) await server.stop();
-      rmSync(plane.folder, { recursive: true, force: true });
-    },
+    pauseApiServer: () => programs.apiServer.signal('SIGSTOP'),
+    continueApiServer: () => programs.apiServer.signal('SIGCONT'),
+    stop: () => stopPrograms(programs),
   };
 }
 
@@ -232,8 +267,8 @@ function untilReady(plane: ControlPlane, servers: readonly ServerProcess[]): Pro
 }
 
 /** The service account of a namespace is the first thing its controllers make. */
-function untilControlled(plane: ControlPlane, server: ServerProcess): Promise<void> {
-  return until([server], 'the controller manager', async () => {
+function untilControlled(plane: ControlPlane, servers: readonly ServerProcess[]): Promise<void> {
+  return until(servers, 'the controller manager', async () => {
     const answer = await asAdmin(plane, 'GET', '/api/v1/namespaces/default/serviceaccounts/default');
     return answer.status === 200;
   });

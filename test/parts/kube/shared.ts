@@ -9,7 +9,7 @@ let own: Promise<ControlPlane> | undefined;
 
 /**
  * The control plane that all tests of a run share: that of the global setup, which starts it when the first test asks; else one of this process.
- * Who breaks API servers starts one with startControlPlane instead.
+ * Who needs an empty one borrows it (borrowControlPlane); who breaks API servers starts one with startControlPlane.
  */
 export function controlPlane(): Promise<ControlPlane> {
   own ??= process.env[STARTER_VARIABLE] ? ask<ControlPlane>(process.env[STARTER_VARIABLE]) : startControlPlane();
