@@ -13,8 +13,8 @@ import { everyNth, killsOf, livesFor, type Points, pointsByClass, pointsByIndex,
  */
 const choose = CLUSTER_KILL_STRIDE === undefined ? pointsByClass : pointsByIndex(CLUSTER_KILL_STRIDE);
 const CHOSEN = CLUSTER_KILL_STRIDE === undefined ? 'one of each class' : `stride ${CLUSTER_KILL_STRIDE}`;
-/** What happens after a kill does not depend on the place of the kill as finely when the record of it is gone: every third of them. */
-const EMPTIED = 3;
+/** What happens after a kill does not depend on the place of the kill as finely when the record of it is gone: every third of them, or sixth. */
+const EMPTIED = CLUSTER_KILL_STRIDE === undefined ? 6 : 3;
 /** Clusters, each with one life at a time: a controller works all claims of its cluster. */
 const AT_ONCE = Math.max(1, Number(process.env['PLINTH_CLUSTER_KILL_AT_ONCE'] ?? '2'));
 /** Lives between two lines of progress. */
