@@ -1,6 +1,7 @@
 /** The controller as a process on a real API server and a real emulator: it starts, dies, stands still, is replaced, and stops. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { atDepth } from '../depth.ts';
 import { part } from '../parts/emulators.ts';
 import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
 import { editQueue, everything, queue } from './cloud.ts';
@@ -35,9 +36,13 @@ afterEach(async () => {
   cluster.proxy.reset();
   await stopControllers(cluster);
   // Killed, they did not give it back, and the next story would wait for its end.
-  await onCluster(cluster, 'delete', 'lease', '--all', '-n', ENGINE_NAMESPACE);
+  await deleteLeases();
 });
 afterAll(() => stopTestCluster(cluster));
+
+async function deleteLeases(): Promise<void> {
+  await onCluster(cluster, 'delete', 'lease', '--all', '-n', ENGINE_NAMESPACE);
+}
 
 async function newNamespace(): Promise<string> {
   const name = `team-${++count}`;
@@ -48,6 +53,28 @@ async function newNamespace(): Promise<string> {
 
 /** What metrics tell comes from caches, which may hear of a thing a moment later than we do. */
 const until = async (check: () => unknown): Promise<void> => void (await vi.waitFor(check, { timeout: PATIENCE_MS, interval: 100 }));
+
+/** Waits until queues are ready for their newest generation, with one question for all: `where` is a namespace or all of them. */
+async function untilQueuesReady(where: readonly string[], wanted: readonly string[]): Promise<void> {
+  const ready = async (): Promise<Set<string>> => {
+    const { items } = JSON.parse(await onCluster(cluster, 'get', 'queues', ...where, '-o', 'json')) as { items: Queue[] };
+    return new Set(items.filter(isReady).map(({ metadata: { namespace, name } }) => `${namespace}/${name}`));
+  };
+  await until(async () => {
+    const found = await ready();
+    const logs = cluster.controllers.map(({ log }) => log.slice(-2_000)).join('\n---\n');
+    expect(
+      wanted.filter(name => !found.has(name)),
+      logs,
+    ).toEqual([]);
+  });
+}
+interface Queue {
+  readonly metadata: { readonly namespace: string; readonly name: string; readonly generation: number };
+  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+const isReady = ({ metadata, status }: Queue): boolean =>
+  status?.observedGeneration === metadata.generation && status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 
 const isLeader = async (controller: Controller): Promise<boolean> => (await metric(controller, 'plinth_leader').catch(() => undefined)) === 1;
 
@@ -110,6 +137,9 @@ withKubernetes(
   300_000,
 );
 
+/** Whether one that comes after a killed one waits for the end of its Lease each time; that it does, and how long, other stories tell. */
+const WAITS_FOR_LEASE = atDepth({ gate: false, full: true });
+
 withKubernetes(
   'killed at any time and started again: everything is there once',
   async () => {
@@ -128,9 +158,13 @@ withKubernetes(
       );
       running.child.kill('SIGKILL');
       await running.ended;
+      if (!WAITS_FOR_LEASE) await deleteLeases();
       await startController(cluster);
     }
-    for (const name of names) await untilClaimReady(cluster, 'queue', namespace, name);
+    await untilQueuesReady(
+      ['-n', namespace],
+      names.map(name => `${namespace}/${name}`),
+    );
     expect((await everything(cluster)).filter(thing => thing.includes(namespace))).toHaveLength(24);
     await onCluster(cluster, 'delete', 'queues', '--all', '-n', namespace, '--timeout=120s');
     expect((await everything(cluster)).filter(thing => thing.includes(namespace))).toEqual([]);
@@ -179,8 +213,8 @@ withKubernetes(
   600_000,
 );
 
-/** Longer than a Lease, after another has it. */
-const STANDS_MS = 40_000;
+/** After another has the Lease, which is 15 s from the last renewal. */
+const STANDS_MS = atDepth({ gate: 4_000, full: 40_000 });
 
 /** How long the passes took that ended since a place in the log, ms. */
 function passesSince({ log }: Controller, place: number): number[] {
@@ -189,7 +223,7 @@ function passesSince({ log }: Controller, place: number): number[] {
 }
 
 withKubernetes(
-  'a leader that stands still for a minute and wakes up does nothing',
+  'a leader that stands still until long after another has taken over and wakes up does nothing',
   async () => {
     const namespace = await newNamespace();
     const [first, second] = await startPair('--poll-interval', '2s');
@@ -229,14 +263,20 @@ withKubernetes(
     for (const controller of all) await until(() => expect(controller.log).toContain('shares the work with 2 others'));
     cluster.proxy.reset();
     await apply(cluster, ...namespaces.map(namespace => claim('Queue', namespace, 'orders')));
-    for (const namespace of namespaces) await untilClaimReady(cluster, 'queue', namespace, 'orders');
+    await untilQueuesReady(
+      ['-A'],
+      namespaces.map(namespace => `${namespace}/orders`),
+    );
     await until(async () => {
       const shares = await Promise.all(all.map(controller => metric(controller, 'plinth_namespaces')));
       expect(shares.reduce((sum, share) => sum! + share!, 0)).toBeGreaterThanOrEqual(namespaces.length);
     });
     all[0]!.child.kill('SIGKILL');
     await apply(cluster, ...namespaces.map(namespace => claim('Queue', namespace, 'late')));
-    for (const namespace of namespaces) await untilClaimReady(cluster, 'queue', namespace, 'late');
+    await untilQueuesReady(
+      ['-A'],
+      namespaces.map(namespace => `${namespace}/late`),
+    );
     const created = mutations().filter(call => call.startsWith('CreateQueue'));
     expect(created).toHaveLength(2 * namespaces.length);
     expect(new Set(created).size).toBe(created.length);
@@ -297,7 +337,10 @@ withKubernetes(
     expect(mutations()).toHaveLength(made);
     slow.remove();
     await startController(cluster);
-    for (const name of names) await untilClaimReady(cluster, 'queue', namespace, name);
+    await untilQueuesReady(
+      ['-n', namespace],
+      names.map(name => `${namespace}/${name}`),
+    );
     expect(mutations().filter(call => call.startsWith('CreateQueue'))).toHaveLength(names.length);
   },
   600_000,
@@ -342,6 +385,8 @@ withKubernetes('a second signal ends it at once', async () => {
   hung.remove();
 });
 
+const AFTER_LEASE_MS = atDepth({ gate: 5_000, full: 15_000 });
+
 withKubernetes(
   'while the API server stands still nothing is changed outside; afterwards everything is put right',
   async () => {
@@ -355,7 +400,9 @@ withKubernetes(
     try {
       cluster.proxy.reset();
       await editQueue(cluster, `${namespace}_orders`, { VisibilityTimeout: '45' });
-      await sleep(25_000);
+      // The Lease is held for 13.5 s from its last renewal, and after it a pass is due every 2 s.
+      await until(async () => expect(await isLeader(controller)).toBe(false));
+      await sleep(AFTER_LEASE_MS);
       expect(mutations()).toEqual([]);
       expect((await fetch(`${controller.url}/healthz`)).status).toBe(200);
       expect(await isLeader(controller)).toBe(false);

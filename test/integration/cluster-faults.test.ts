@@ -7,6 +7,7 @@ import { atDepth } from '../depth.ts';
 import { matches } from '../parts/kube/proxy/calls.ts';
 import type { KubeAct, KubeCallFilter, KubeProxy } from '../parts/kube/proxy.ts';
 import type { RuleHandle } from '../parts/proxy/rules.ts';
+import { chance, seeded } from '../simulation/random.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 
@@ -38,16 +39,19 @@ const inTurn = (acts: readonly KubeAct[]): (() => KubeAct) => {
   let count = 0;
   return () => acts[count++ % acts.length]!;
 };
-/** Commits the act, or the next of them, at every n-th of the calls meant, for as long as the claims live. */
-const everyNth =
+/**
+ * Commits the act, or the next of them, at one of n of the calls meant, for as long as the claims live. Seeded chance, not every n-th: a pass of n calls
+ * would then lose the same one each time.
+ */
+const oneOf =
   (n: number, match: KubeCallFilter, ...acts: KubeAct[]): Fault =>
   proxy => {
     const next = inTurn(acts);
     const handles: RuleHandle[] = [];
-    let count = 0;
+    const random = seeded(1);
     // Before the rules: one that is added by a rule comes too late for its call.
     const stop = proxy.onBefore(call => {
-      if (matches(call, match) && ++count % n === 0) handles.push(proxy.addRule({ match: { index: call.index }, times: 1, do: next() }));
+      if (matches(call, match) && chance(random, 1 / n)) handles.push(proxy.addRule({ match: { index: call.index }, times: 1, do: next() }));
     });
     return { hits: () => [sumOf(handles)], stop };
   };
@@ -87,47 +91,46 @@ const WATCHES = { verb: 'watch' } as const;
 
 const ALL_FROZEN = 'every watch is half-open from its beginning';
 const FAULTS: Record<string, Fault> = {
-  'every third call is dropped': everyNth(3, {}, { kind: 'drop' }),
-  'every third call is done and its answer lost': everyNth(3, WRITES, { kind: 'reset', when: 'after' }),
+  'a third of the calls is dropped': oneOf(3, {}, { kind: 'drop' }),
+  'a third of the calls is done and its answer lost': oneOf(3, WRITES, { kind: 'reset', when: 'after' }),
   'every call is delayed': always({}, { kind: 'delay', ms: 50 }),
   'watches are cut every second': everySecond(WATCHES, { kind: 'cut' }),
   'watches go half-open every second': everySecond(WATCHES, { kind: 'freeze' }),
   'no watch ever stands': always(WATCHES, { kind: 'cut' }),
   [ALL_FROZEN]: always(WATCHES, { kind: 'freeze' }),
-  'every third write is a conflict': everyNth(3, WRITES, { kind: 'refuse', status: 409 }),
-  'every other watch is too old': everyNth(2, WATCHES, { kind: 'refuse', status: 410 }),
+  'a third of the writes is a conflict': oneOf(3, WRITES, { kind: 'refuse', status: 409 }),
+  'half of the watches is too old': oneOf(2, WATCHES, { kind: 'refuse', status: 410 }),
   'watches end with a 410 event every second': everySecond(WATCHES, { kind: 'goneEvent' }),
-  'every third call is one too many, with Retry-After': everyNth(3, {}, { kind: 'refuse', status: 429, retryAfterSeconds: 1 }),
-  'every third call fails inside the server': everyNth(3, {}, { kind: 'refuse', status: 500 }),
-  'every third write is done and answered with 500': everyNth(3, WRITES, { kind: 'refuse', status: 500, when: 'after' }),
+  'a third of the calls is one too many, with Retry-After': oneOf(3, {}, { kind: 'refuse', status: 429, retryAfterSeconds: 1 }),
+  'a third of the calls fails inside the server': oneOf(3, {}, { kind: 'refuse', status: 500 }),
+  'a third of the writes is done and answered with 500': oneOf(3, WRITES, { kind: 'refuse', status: 500, when: 'after' }),
   'lists are slow': always({ verb: 'list' }, { kind: 'delay', ms: 1_500, when: 'after' }),
   'bookmarks are lost': withoutBookmarks,
   'events are a second late': always(WATCHES, { kind: 'lag', ms: 1_000 }),
-  'every other read is as it was before': everyNth(2, { verb: ['get', 'list'] }, { kind: 'stale' }),
+  'half of the reads is as it was before': oneOf(2, { verb: ['get', 'list'] }, { kind: 'stale' }),
 };
 
-/**
- * Those in four lives, where none hides another: one that is hit by two is rare. The fifth at the gate is the one where nothing but lists comes; that
- * no watch ever stands takes far longer, as the waits between tries grow.
- */
+/** Those in four lives, where none hides another: a call that is due for two is rare. The fifth at the gate is the one where nothing but lists comes. */
 const MIXED: Record<string, Fault> = {
-  'calls are dropped, and answers to writes lost': together(everyNth(5, {}, { kind: 'drop' }), everyNth(3, WRITES, { kind: 'reset', when: 'after' })),
-  'watches break every second in one way or another, and every other one is too old': together(
+  'calls are dropped, and answers to writes lost': together(oneOf(5, {}, { kind: 'drop' }), oneOf(3, WRITES, { kind: 'reset', when: 'after' })),
+  'watches break every second in one way or another, and half of them is too old': together(
     everySecond(WATCHES, { kind: 'cut' }, { kind: 'freeze' }, { kind: 'goneEvent' }),
-    everyNth(2, WATCHES, { kind: 'refuse', status: 410 }),
+    oneOf(2, WATCHES, { kind: 'refuse', status: 410 }),
   ),
   'calls are refused: one too many, failed inside the server before or after the work, a conflict': together(
-    everyNth(5, {}, { kind: 'refuse', status: 429, retryAfterSeconds: 1 }, { kind: 'refuse', status: 500 }),
-    everyNth(3, WRITES, { kind: 'refuse', status: 409 }, { kind: 'refuse', status: 500, when: 'after' }),
+    oneOf(5, {}, { kind: 'refuse', status: 429, retryAfterSeconds: 1 }, { kind: 'refuse', status: 500 }),
+    oneOf(3, WRITES, { kind: 'refuse', status: 409 }, { kind: 'refuse', status: 500, when: 'after' }),
   ),
-  'calls and lists are slow, bookmarks lost, events late, and every other read is as it was before': together(
-    everyNth(2, { verb: ['get', 'list'] }, { kind: 'stale' }),
+  'calls and lists are slow, bookmarks lost, events late, and half of the reads is as it was before': together(
+    oneOf(2, { verb: ['get', 'list'] }, { kind: 'stale' }),
     always({}, { kind: 'delay', ms: 50 }),
     always({ verb: 'list' }, { kind: 'delay', ms: 1_500, when: 'after' }),
     withoutBookmarks,
     always(WATCHES, { kind: 'lag', ms: 1_000 }),
   ),
 };
+
+const ANEW = atDepth({ gate: true, full: false });
 
 function claims(namespace: string, changed: boolean): JsonObject[] {
   return Array.from({ length: CLAIMS }, (_, n) => {
@@ -152,23 +155,34 @@ async function all(keys: readonly ClaimKey[], wanted: string | undefined): Promi
   );
 }
 
-/** Returns how many calls the engine made to the API server, and how often the fault struck. */
-async function live(namespace: string, fault: Fault): Promise<{ calls: number; hits: number[] }> {
+/**
+ * Returns how many calls the engine made to the API server, and how often the fault struck. `anew`: each step has an engine of its own. Waits between
+ * tries grow up to 15 s, so that one engine under a fault that never ends would mostly wait.
+ */
+async function live(namespace: string, fault: Fault, anew = false): Promise<{ calls: number; hits: number[] }> {
   await makeNamespace(home.api, namespace, { 'plinth.dev/class': 'local' });
   home.proxy.reset();
   const standing = fault(home.proxy);
   // What hangs is given up after 3 s, a call as well as a watch: with the defaults it would be 30 s and 90 s.
-  const engine = await startClusterEngine(home, { pollMs: 5_000, timeoutMs: 3_000, idleMs: 3_000 });
+  const start = (): ReturnType<typeof startClusterEngine> => startClusterEngine(home, { pollMs: 5_000, timeoutMs: 3_000, idleMs: 3_000 });
+  let engine = await start();
+  const endStep = async (): Promise<void> => {
+    if (!anew) return;
+    await engine.stop();
+    engine = await start();
+  };
   try {
     const keys = claims(namespace, false).map(keyOf);
     await Promise.all(claims(namespace, false).map(claim => home.admin.put(claim)));
     await all(keys, 'True');
     expect(await queuesIn(namespace)).toHaveLength(CLAIMS * 1.5);
+    await endStep();
     await Promise.all(claims(namespace, true).map(claim => home.admin.put(claim)));
     await all(keys, 'True');
     const { QueueUrl } = await cloud.sqs.send(new GetQueueUrlCommand({ QueueName: `${namespace}_q-0` }));
     const { Attributes } = await cloud.sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
     expect(Attributes).toMatchObject({ VisibilityTimeout: '45' });
+    await endStep();
     await Promise.all(keys.map(key => home.admin.remove(key)));
     await all(keys, undefined);
     expect(await queuesIn(namespace)).toEqual([]);
@@ -192,7 +206,7 @@ for (const [number, [name, fault]] of Object.entries(
 ).entries()) {
   test(name, { timeout: 4 * STEP_MS }, async () => {
     const begin = performance.now();
-    const { calls, hits } = await live(`fault-${number}`, fault);
+    const { calls, hits } = await live(`fault-${number}`, fault, name === ALL_FROZEN && ANEW);
     console.log(`[faults] ${name}: ${calls} calls, hits ${hits}, ${Math.round((performance.now() - begin) / 1_000)} s`);
     expect(calls).toBeLessThan(quietCalls * MOST_CALLS);
     expect(hits.every(count => count > 0)).toBe(true);
