@@ -11,7 +11,7 @@ import { LongestFirst } from './test/run/sequencer.ts';
 
 const ROOT = import.meta.dirname;
 const PARTS = `${join(ROOT, 'test', 'parts')}/`;
-const NEVER_UNIT = /^test\/(e2e|parts)\//;
+const NEVER_UNIT = /^test\/(e2e|parts|run\/main)/;
 const QUIET = ['test/kill/cluster-lease.test.ts', 'test/integration/operation-rates.test.ts'];
 
 function testFiles(folder: string): string[] {

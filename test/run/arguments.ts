@@ -8,6 +8,8 @@ export interface Asked {
   readonly json: string | undefined;
   /** For vitest: with any of them that alone runs, without `npm run check`. */
   readonly rest: readonly string[];
+  /** Another configuration of vitest, for a test of this: without `npm run check`. */
+  readonly config?: string;
 }
 
 /** Reads the arguments of the command. Throws Error when `--json` has no file. */

@@ -10,6 +10,8 @@ import { type Flaky, filesToRepeat, flakyLines, joined, merged, overBudget, type
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const VITEST = join(ROOT, 'node_modules', '.bin', 'vitest');
+/** Where the flaky tests of the last run that had any are kept. */
+const RESULTS = process.env['PLINTH_TEST_RESULTS'] ?? join(ROOT, 'test-results');
 const REAL = ['--project', 'parts', '--project', 'simulation', '--project', 'quiet'];
 
 /** What the command ends with. */
@@ -23,7 +25,7 @@ interface Outcome {
 /** Runs the tests, says what they came to, and returns the exit code. The parts are installed and the bundle is built before. */
 export function runTests(asked: Asked): number {
   const started = Date.now();
-  const runs = asked.rest.length > 0 ? [] : [check(asked)];
+  const runs = asked.rest.length > 0 || asked.config !== undefined ? [] : [check(asked)];
   const first = vitest(asked, asked.rest.length > 0 ? asked.rest : REAL);
   const setupSeconds = ((first.results.firstAt ?? Date.now()) - first.startedAt) / 1_000;
   const repeat = asked.rest.length > 0 ? [] : filesToRepeat(joined([...runs, first.results]));
@@ -43,12 +45,13 @@ function check({ depth }: Asked): Results {
   }, 'npm run check failed');
 }
 
-function vitest({ depth }: Asked, args: readonly string[]): { readonly results: Results; readonly startedAt: number } {
+function vitest({ depth, config }: Asked, args: readonly string[]): { readonly results: Results; readonly startedAt: number } {
   const startedAt = Date.now();
   const results = withReport(file => {
     const env = { ...process.env, PLINTH_TEST_REPORT: file, PLINTH_TEST_DEPTH: depth };
     const reporters = ['--reporter=default', '--reporter=./test/run/reporter.ts'];
-    return spawnSync(VITEST, ['run', ...reporters, ...args], { cwd: ROOT, stdio: 'inherit', env }).status ?? 1;
+    const other = config === undefined ? [] : ['--config', config];
+    return spawnSync(VITEST, ['run', ...other, ...reporters, ...args], { cwd: ROOT, stdio: 'inherit', env }).status ?? 1;
   }, 'vitest failed');
   return { results, startedAt };
 }
@@ -75,8 +78,8 @@ function keep({ json, depth }: Asked, outcome: Outcome): void {
   const text = JSON.stringify({ depth, ...outcome }, null, 2);
   if (json !== undefined) writeFileSync(json, `${text}\n`);
   if (outcome.flaky.length === 0) return;
-  mkdirSync(join(ROOT, 'test-results'), { recursive: true });
-  writeFileSync(join(ROOT, 'test-results', 'flaky.json'), `${JSON.stringify(outcome.flaky, null, 2)}\n`);
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, 'flaky.json'), `${JSON.stringify(outcome.flaky, null, 2)}\n`);
 }
 
 /** The closing lines. */
