@@ -7,7 +7,7 @@ import { parseDefinition } from '../../src/core/parse.ts';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
 import { newBudgets } from '../../src/engine/budget.ts';
 import { closeAll, newConnections } from '../../src/engine/clients.ts';
-import { realClock } from '../../src/engine/clock.ts';
+import { type Clock, realClock } from '../../src/engine/clock.ts';
 import { type Controller, startController, stopController } from '../../src/engine/controller.ts';
 import { DEFAULT_OPTIONS, type Engine } from '../../src/engine/engine.ts';
 import { eventsSent } from '../../src/engine/kube-events.ts';
@@ -93,11 +93,13 @@ export interface EngineOptions {
   readonly timeoutMs?: number;
   readonly callTimeoutMs?: number;
   readonly idleMs?: number;
+  /** Of the engine; the real one when left out. */
+  readonly clock?: Clock;
 }
 
 /** Starts an engine whose calls to the API server go through the proxy. */
 export async function startClusterEngine(home: ClusterHome, options: EngineOptions = {}): Promise<ClusterEngine> {
-  const { workers = 16, pollMs = 60_000, timeoutMs = 10_000, callTimeoutMs = 10_000 } = options;
+  const { workers = 16, pollMs = 60_000, timeoutMs = 10_000, callTimeoutMs = 10_000, clock = realClock } = options;
   const errors: unknown[] = [];
   const access = await loadAccess({ kubeconfig: home.proxy.kubeconfig(options.kubeconfig ?? home.plane.adminKubeconfig) });
   const api = openApi(access, { userAgent: 'engine', timeoutMs });
@@ -110,11 +112,11 @@ export async function startClusterEngine(home: ClusterHome, options: EngineOptio
   const [ending, tracker, passes] = [new AbortController(), newTracker(), new Map<string, number>()];
   const engine: Engine = {
     store,
-    clock: realClock,
+    clock,
     instance: await kubeInstance(store.home),
     providers: new Map([aws, localstack, kubernetes].map(provider => [provider.name, provider])),
-    connections: newConnections(realClock, { deadlineMs: callTimeoutMs }),
-    budgets: newBudgets(realClock),
+    connections: newConnections(clock, { deadlineMs: callTimeoutMs }),
+    budgets: newBudgets(clock),
     options: { ...DEFAULT_OPTIONS, pollMs, callTimeoutMs },
     log: () => undefined,
     signal: ending.signal,
@@ -124,7 +126,7 @@ export async function startClusterEngine(home: ClusterHome, options: EngineOptio
   };
   const controller = await startController({
     store,
-    clock: realClock,
+    clock,
     random: Math.random,
     tracker,
     isClaim: async kind => (await store.list('ClaimDefinition')).some(object => (object['spec'] as JsonObject)['kind'] === kind),

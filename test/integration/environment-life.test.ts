@@ -2,6 +2,7 @@
 import { GetQueueAttributesCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
+import { type Clock, realClock } from '../../src/engine/clock.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
 import { part } from '../parts/emulators.ts';
 import { object } from '../support.ts';
@@ -14,6 +15,13 @@ const HOME: ClaimKey = { kind: 'Environment', namespace: '', name: NAME };
 const ORDERS: ClaimKey = { kind: 'Queue', namespace: NAME, name: 'orders' };
 let ground: ClusterGround;
 let running: ClusterEngine;
+let skippedMs = 0;
+/** The engine's time, which the test moves; it polls in real time. */
+const clock: Clock = {
+  now: () => new Date(Date.now() + skippedMs).toISOString(),
+  ms: () => performance.now() + skippedMs,
+  after: realClock.after,
+};
 
 const until = async <T>(check: () => T | Promise<T>, timeout = 60_000): Promise<T> => await vi.waitFor(check, { timeout, interval: 100 });
 const get = async (path: string): Promise<JsonObject> => await request(ground.home.api, { method: 'GET', path });
@@ -69,7 +77,7 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
     const environment = { composition: 'environment-basic', configs: { kubernetes: 'cluster' } };
     const allow = { parameters: ['wait'] };
     await admin.put(object('EnvironmentClass', 'dev', { implementations: [queue], environment, allow, policies: { graceSeconds: 0 } }));
-    running = await startClusterEngine(ground.home, { pollMs: 500 });
+    running = await startClusterEngine(ground.home, { pollMs: 500, clock });
   });
   afterAll(async () => {
     await running?.stop();
@@ -104,7 +112,10 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
     const [announced] = await events();
     expect(announced!['note']).toContain('set spec.keepUntil to keep it longer');
     expect(await ground.home.admin.get(HOME)).toBeDefined();
-    // It has a minute to be seen.
+    // It has a minute to be seen, and people look.
+    const seen = await ground.home.admin.get(HOME);
+    expect(seen!['metadata']).not.toHaveProperty('deletionTimestamp');
+    skippedMs = 60_000;
     await until(async () => expect(await ground.home.admin.get(HOME)).toBeUndefined(), 120_000);
     await expect(get(`/api/v1/namespaces/${NAME}`)).rejects.toMatchObject({ code: 'NotFound' });
     expect((await ground.cloud.sqs.send(new ListQueuesCommand({ QueueNamePrefix: NAME }))).QueueUrls ?? []).toEqual([]);

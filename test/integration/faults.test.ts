@@ -51,12 +51,16 @@ interface Fault {
   readonly mutating?: boolean;
 }
 
-/** A share of the calls, the same in each run. Not every n-th: a look of n calls would then lose the same one each time. */
+/** The share of a fault that has not struck yet: rare ones strike too, however the calls come. */
+const FIRST_SHARE = 0.25;
+
+/** A share of the calls, by seeded chance. Not every n-th: a look of n calls would then lose the same one each time. */
 function faulty(proxy: AwsProxy, faults: readonly Fault[]): ReadonlyMap<string, number> {
   const random = seeded(1);
   const hits = new Map(faults.map(({ does }) => [does, 0]));
   proxy.onBefore((call: Call) => {
-    const found = faults.find(({ share, mutating }) => (mutating === undefined || call.mutating === mutating) && chance(random, share));
+    const shareOf = ({ does, share }: Fault): number => (hits.get(does) === 0 ? Math.max(share, FIRST_SHARE) : share);
+    const found = faults.find(fault => (fault.mutating === undefined || call.mutating === fault.mutating) && chance(random, shareOf(fault)));
     if (found === undefined) return;
     hits.set(found.does, hits.get(found.does)! + 1);
     proxy.addRule({ match: { index: call.index }, times: 1, do: found.act });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetQueueUrlCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
-import { EXPECTED, type Expected, NAMESPACE, type Phase } from './claims.ts';
+import { DECLARED, type Expected, NAMESPACE, type Phase } from './claims.ts';
 import type { Clients, Cloud, Thing } from './cloud.ts';
 
 type Kind = keyof Cloud;
@@ -11,8 +11,11 @@ const KINDS: readonly Kind[] = ['queues', 'topics', 'subscriptions', 'buckets', 
 const parse = (text: unknown): Record<string, unknown> => JSON.parse(typeof text === 'string' && text !== '' ? text : '{}') as Record<string, unknown>;
 const last = (address: unknown): string => String(address ?? '').replace(/^.*[/:]/, '');
 
-/** What is wrong with the account after a phase of the twenty claims, or of those that are expected: too much, too little, twice, other values, or foreign things that are not as they were. */
-export function wrongs(cloud: Cloud, foreign: Cloud, phase: Phase, expected: Expected = EXPECTED[phase]): string[] {
+/**
+ * What is wrong with the account after a phase of the declared claims, or of those that are expected: too much, too little, twice, other values, or
+ * foreign things that are not as they were.
+ */
+export function wrongs(cloud: Cloud, foreign: Cloud, phase: Phase, expected: Expected = DECLARED.expected(phase)): string[] {
   return KINDS.flatMap(kind => {
     const others = new Map(foreign[kind].map(thing => [thing.name, thing]));
     const mine = cloud[kind].filter(thing => !others.has(thing.name));

@@ -174,5 +174,5 @@ export function only(names: readonly string[]): Claims {
 /** Each change of the twenty, and each class of call, once. */
 const VARIED = ['plain-b', 'dead-a', 'ear-a', 'ear-c', 'news-a', 'news-c', 'news-d', 'files-a', 'files-c', 'items-a', 'items-c', 'items-d'];
 
-/** The claims of the runs that are killed. */
-export const KILLED: Claims = KILL_STRIDE === undefined && CLUSTER_KILL_STRIDE === undefined ? only(VARIED) : TWENTY;
+/** The claims of the tests in this folder. */
+export const DECLARED: Claims = KILL_STRIDE === undefined && CLUSTER_KILL_STRIDE === undefined ? only(VARIED) : TWENTY;

@@ -6,7 +6,7 @@ import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
 import { atDepth } from '../depth.ts';
 import { part } from '../parts/emulators.ts';
 import { fill, losses, wrongs } from './check.ts';
-import type { Phase } from './claims.ts';
+import { DECLARED, type Phase } from './claims.ts';
 import { isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
 import { dieAt } from './cluster-life.ts';
@@ -18,6 +18,8 @@ const MINUTES_MS = 1_200_000;
 const PATIENCE_MS = 240_000;
 /** By how many calls or writes each start is killed later than the one before it. */
 const LATER = atDepth({ gate: 3, full: 1 });
+/** Of the about six writes for each claim that is made. */
+const HALF = 3 * DECLARED.of('create').length;
 let place: Place;
 
 /** Runs to rest: nothing is wrong with the cloud then. */
@@ -105,7 +107,7 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
 
   const MADE: [string, Point | 'none'][] = [
     ['when everything is there', 'none'],
-    ['when half of it is made', { seam: 'write', when: 'before', index: 60 }],
+    ['when half of it is made', { seam: 'write', when: 'before', index: HALF }],
   ];
   const FIRST_MADE: [string, Point] = ['when the first things are made', { seam: 'call', when: 'after', index: 6 }];
   test.each(atDepth({ gate: MADE, full: [...MADE, FIRST_MADE] }))(

@@ -2,7 +2,7 @@
 import type { KubeCall } from '../parts/kube/proxy.ts';
 import type { Call } from '../parts/proxy/call.ts';
 import { fill, losses, wrongs } from './check.ts';
-import { KILLED, type Phase } from './claims.ts';
+import type { Phase } from './claims.ts';
 import { classOfCall, classOfWrite, isWork } from './classes.ts';
 import { readCloud } from './cloud.ts';
 import { declare, emptyStatuses, kill, type Place, startFresh, untilRest } from './cluster-place.ts';
@@ -30,7 +30,7 @@ async function livePhase(place: Place, phase: Phase, point: Point | 'none', empt
   place.proxy.reset();
   place.home.proxy.reset();
   const death = point === 'none' ? undefined : dieAt(place, point);
-  await declare(place, phase, KILLED);
+  await declare(place, phase);
   const early = await untilRest(place, phase, () => death?.isHit === true);
   const killed = death?.isHit === true;
   if (killed) {
@@ -44,7 +44,7 @@ async function livePhase(place: Place, phase: Phase, point: Point | 'none', empt
   const cloud = await readCloud(place.client);
   const found = [
     ...(unrest === undefined ? [] : [unrest]),
-    ...wrongs(cloud, place.foreign, phase, KILLED.expected(phase)),
+    ...wrongs(cloud, place.foreign, phase),
     ...(phase === 'update' ? losses(cloud) : []),
     ...calledForeign(place),
   ];

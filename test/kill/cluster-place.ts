@@ -14,7 +14,7 @@ import { nodeOptions } from '../parts/entrypoint.ts';
 import { FREEZABLE } from '../parts/freeze.ts';
 import type { KubeProxy } from '../parts/kube/proxy.ts';
 import type { AwsProxy } from '../parts/proxy.ts';
-import { type Claims, NAMESPACE, type Phase, TWENTY } from './claims.ts';
+import { DECLARED, NAMESPACE, type Phase } from './claims.ts';
 import { isWork } from './classes.ts';
 import type { Clients, Cloud } from './cloud.ts';
 import { makeForeign } from './foreign.ts';
@@ -40,7 +40,7 @@ export interface Running {
 
 /** Of the leader. */
 export const LEASE = `/apis/coordination.k8s.io/v1/namespaces/${OWN_NAMESPACE}/leases/${LEADER_LEASE}`;
-const claimsOfKind = (kind: string): Resource => ({ group: 'plinth.dev', version: 'v1alpha1', plural: `${kind.toLowerCase()}s`, kind, namespaced: true });
+const claims = (kind: string): Resource => ({ group: 'plinth.dev', version: 'v1alpha1', plural: `${kind.toLowerCase()}s`, kind, namespaced: true });
 const KINDS = ['Queue', 'Topic', 'Bucket', 'Table'] as const;
 
 /** Starts all of it but a controller. */
@@ -100,15 +100,17 @@ export async function untilQuiet({ proxy }: Place, ms: number, ...proxies: reado
 }
 
 /** Declares the claims of the phase, as people do. */
-export async function declare({ home }: Place, phase: Phase, claims: Claims = TWENTY): Promise<void> {
-  if (phase !== 'delete') await Promise.all(claims.of(phase).map(claim => home.admin.put(claim)));
+export async function declare({ home }: Place, phase: Phase): Promise<void> {
+  if (phase !== 'delete') await Promise.all(DECLARED.of(phase).map(claim => home.admin.put(claim)));
   else
-    await Promise.all(claims.of('update').map(claim => home.admin.remove({ kind: String(claim['kind']), namespace: NAMESPACE, name: metadataOf(claim).name })));
+    await Promise.all(
+      DECLARED.of('update').map(claim => home.admin.remove({ kind: String(claim['kind']), namespace: NAMESPACE, name: metadataOf(claim).name })),
+    );
 }
 
 /** Every claim there is. */
 export async function listClaims({ home }: Place): Promise<JsonObject[]> {
-  const lists = await Promise.all(KINDS.map(kind => request(home.api, { method: 'GET', path: pathOf(claimsOfKind(kind), NAMESPACE, '') })));
+  const lists = await Promise.all(KINDS.map(kind => request(home.api, { method: 'GET', path: pathOf(claims(kind), NAMESPACE, '') })));
   return lists.flatMap((list, index) => ((list?.['items'] ?? []) as JsonObject[]).map(item => ({ ...item, kind: KINDS[index]! })));
 }
 
@@ -154,7 +156,7 @@ export async function emptyStatuses(place: Place): Promise<void> {
 
 /** What a person with every right does to a claim; nothing when it is gone meanwhile. */
 export async function patchClaim({ home }: Place, claim: JsonObject, body: JsonObject, subresource = ''): Promise<void> {
-  const path = pathOf(claimsOfKind(String(claim['kind'])), NAMESPACE, metadataOf(claim).name, subresource);
+  const path = pathOf(claims(String(claim['kind'])), NAMESPACE, metadataOf(claim).name, subresource);
   await request(home.api, { method: 'PATCH', path, contentType: MERGE_PATCH, body }).catch((error: unknown) => {
     if (!isError(error, 'NotFound')) throw error;
   });

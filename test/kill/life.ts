@@ -12,7 +12,7 @@ import { clients } from '../parts/proxy/test-clients.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
 import { adminOf } from './admin.ts';
 import { fill, losses, wrongs } from './check.ts';
-import { KILLED, type Phase } from './claims.ts';
+import { DECLARED, type Phase } from './claims.ts';
 import { classOfCall, isWork } from './classes.ts';
 import { type Clients, type Cloud, readCloud, TRIES } from './cloud.ts';
 import { makeForeign } from './foreign.ts';
@@ -106,7 +106,7 @@ async function livePhase(life: Life, phase: Phase, point: Point | 'none'): Promi
   const cloud = await readCloud(life.client);
   const found = [
     ...(ended.code === 0 ? [] : [`the run to rest ended with ${ended.code}: ${ended.text}`]),
-    ...wrongs(cloud, life.foreign, phase, KILLED.expected(phase)),
+    ...wrongs(cloud, life.foreign, phase),
     ...(phase === 'update' ? losses(cloud) : []),
     ...calledForeign(life),
   ];
@@ -120,7 +120,7 @@ function writeJob({ folder, state, proxy, admin }: Life, phase: Phase): string {
   if (phase !== 'delete')
     writeFileSync(
       claims,
-      KILLED.of(phase)
+      DECLARED.of(phase)
         .map(claim => stringify(claim))
         .join('---\n'),
     );

@@ -1,6 +1,6 @@
 /** Where runs are killed. */
 import { expect, test } from 'vitest';
-import { everyNth, livesFor, pointsByClass, pointsByIndex, pointsIn, sureKills } from './lives.ts';
+import { everyNth, fewerPointsByClass, livesFor, pointsByClass, pointsByIndex, pointsIn, sureKills } from './lives.ts';
 
 const done = { calls: ['b', 'a', 'b', 'b', 'a'], writes: ['x', 'y', 'x'] };
 
@@ -9,6 +9,15 @@ test('by class: the middle one of each, calls before and after, writes by turns'
     { seam: 'call', when: 'before', index: 1, of: 'a' },
     { seam: 'call', when: 'after', index: 1, of: 'a' },
     { seam: 'call', when: 'before', index: 2, of: 'b' },
+    { seam: 'call', when: 'after', index: 2, of: 'b' },
+    { seam: 'write', when: 'before', index: 1, of: 'x' },
+    { seam: 'write', when: 'after', index: 1, of: 'y' },
+  ]);
+});
+
+test('by class in a cluster: calls by turns too', () => {
+  expect(fewerPointsByClass(done)).toEqual([
+    { seam: 'call', when: 'before', index: 1, of: 'a' },
     { seam: 'call', when: 'after', index: 2, of: 'b' },
     { seam: 'write', when: 'before', index: 1, of: 'x' },
     { seam: 'write', when: 'after', index: 1, of: 'y' },

@@ -32,8 +32,16 @@ function indexes(seam: Point['seam'], most: number, stride: number): Point[] {
  * at all, before the one class and after the next.
  */
 export function pointsByClass({ calls, writes }: Done): Point[] {
-  const ofCalls = middles(calls).flatMap(middle => WHENS.map(when => ({ seam: 'call' as const, when, ...middle })));
-  return [...ofCalls, ...middles(writes).map((middle, n) => ({ seam: 'write' as const, when: WHENS[n % 2]!, ...middle }))];
+  return [...middles(calls).flatMap(middle => WHENS.map(when => ({ seam: 'call' as const, when, ...middle }))), ...byTurns('write', writes)];
+}
+
+/** The same with calls by turns as well: for an engine whose every call is tried before and after on another store. */
+export function fewerPointsByClass({ calls, writes }: Done): Point[] {
+  return [...byTurns('call', calls), ...byTurns('write', writes)];
+}
+
+function byTurns(seam: Point['seam'], done: readonly string[]): Point[] {
+  return middles(done).map((middle, n) => ({ seam, when: WHENS[n % 2]!, ...middle }));
 }
 
 function middles(done: readonly string[]): Required<Pick<Point, 'index' | 'of'>>[] {
