@@ -52,7 +52,10 @@ export function memoryStore(clock: Clock, options: { readonly uid?: () => string
     put: async object => put(memory, object),
     remove: async key => remove(memory, key),
     events: () => memory.events,
-    dump: () => allOf(memory.objects).sort((a, b) => (keyText(keyOf(a)) < keyText(keyOf(b)) ? -1 : 1)),
+    dump: () => {
+      const keyed = allOf(memory.objects).map(object => [keyText(keyOf(object)), object] as const);
+      return keyed.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
+    },
   };
 }
 

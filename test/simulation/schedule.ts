@@ -113,10 +113,12 @@ async function rest(home: Home, process: Process, trace: string[]): Promise<bool
     await breath();
     home.stale.clear();
     if (!move(home, process, random, false, trace)) return true;
+    // Time stands still meanwhile.
+    if (process.parked.length > 0) continue;
     const now = `${versionsOf(home)} ${trace.length}`;
     if (now !== seen) quietSince = home.clock.ms();
     seen = now;
-    if (process.parked.length === 0 && home.clock.ms() - quietSince > REST_MS) return true;
+    if (home.clock.ms() - quietSince > REST_MS) return true;
   }
   return false;
 }
