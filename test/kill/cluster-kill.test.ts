@@ -5,13 +5,13 @@ import { part } from '../parts/emulators.ts';
 import { type ClusterPlan, liveInCluster } from './cluster-life.ts';
 import { openPlace, type Place, startFresh } from './cluster-place.ts';
 import type { Lived } from './life.ts';
-import { everyNth, fewerPointsByClass, killsOf, livesFor, type Points, pointsByIndex, pointsIn, sureKills, wrongsOf } from './lives.ts';
+import { everyNth, killsOf, livesFor, type Points, pointsByClass, pointsByIndex, pointsIn, sureKills, wrongsOf } from './lives.ts';
 
 /**
- * Where to kill: one of each class of call, or every n-th index (1 is all of them, about 450). A kill costs about 5 s on two quiet cores: a process that
+ * Where to kill: one of each class of call, after it where a laptop is killed before it, or every n-th index (1 is all of them, about 450). A kill costs about 5 s on two quiet cores: a process that
  * starts, a run to rest, the way back to nothing.
  */
-const choose = CLUSTER_KILL_STRIDE === undefined ? fewerPointsByClass : pointsByIndex(CLUSTER_KILL_STRIDE);
+const choose = CLUSTER_KILL_STRIDE === undefined ? pointsByClass('after') : pointsByIndex(CLUSTER_KILL_STRIDE);
 const CHOSEN = CLUSTER_KILL_STRIDE === undefined ? 'one of each class' : `stride ${CLUSTER_KILL_STRIDE}`;
 /** What happens after a kill does not depend on the place of the kill as finely when the record of it is gone: every third of them, or sixth. */
 const EMPTIED = CLUSTER_KILL_STRIDE === undefined ? 6 : 3;

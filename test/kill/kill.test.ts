@@ -10,12 +10,12 @@ import { type Lived, live, type Plan, type Point } from './life.ts';
 import { everyNth, killsOf, livesFor, type Points, pointsByClass, pointsByIndex, pointsIn, sureKills, wrongsOf } from './lives.ts';
 
 /** Where to kill: one of each class of call, or every n-th index (1 is all of them: about half an hour on two idle cores). */
-const choose = KILL_STRIDE === undefined ? pointsByClass : pointsByIndex(KILL_STRIDE);
+const choose = KILL_STRIDE === undefined ? pointsByClass('before') : pointsByIndex(KILL_STRIDE);
 const CHOSEN = KILL_STRIDE === undefined ? 'one of each class' : `stride ${KILL_STRIDE}`;
 /** What happens after a kill does not depend on the place of the kill as finely when the record of it is gone: every third of them, or sixth. */
 const EMPTIED = KILL_STRIDE === undefined ? 6 : 3;
-/** Kills of the run that finds everything again: 2 or 15. */
-const AGAIN_STRIDE = KILL_STRIDE === undefined ? 30 : 4 * KILL_STRIDE;
+/** Kills of the run that finds everything again: 1 or 15. */
+const AGAIN_STRIDE = KILL_STRIDE === undefined ? 60 : 4 * KILL_STRIDE;
 /** Lives at once: most of a life is waiting for the emulator and for the engine's own pauses. */
 const AT_ONCE = Math.max(1, Number(process.env['PLINTH_KILL_AT_ONCE'] ?? '6'));
 const HOUR_MS = 3_600_000;

@@ -1,32 +1,27 @@
 /** Where runs are killed. */
 import { expect, test } from 'vitest';
-import { everyNth, fewerPointsByClass, livesFor, pointsByClass, pointsByIndex, pointsIn, sureKills } from './lives.ts';
+import { everyNth, livesFor, pointsByClass, pointsByIndex, pointsIn, sureKills } from './lives.ts';
 
 const done = { calls: ['b', 'a', 'b', 'b', 'a'], writes: ['x', 'y', 'x'] };
 
-test('by class: the middle one of each, calls before and after, writes by turns', () => {
-  expect(pointsByClass(done)).toEqual([
+test('by class: the middle one of each, before and after by turns', () => {
+  expect(pointsByClass('before')(done)).toEqual([
     { seam: 'call', when: 'before', index: 1, of: 'a' },
-    { seam: 'call', when: 'after', index: 1, of: 'a' },
-    { seam: 'call', when: 'before', index: 2, of: 'b' },
     { seam: 'call', when: 'after', index: 2, of: 'b' },
     { seam: 'write', when: 'before', index: 1, of: 'x' },
     { seam: 'write', when: 'after', index: 1, of: 'y' },
   ]);
 });
 
-test('by class in a cluster: calls by turns too', () => {
-  expect(fewerPointsByClass(done)).toEqual([
-    { seam: 'call', when: 'before', index: 1, of: 'a' },
-    { seam: 'call', when: 'after', index: 2, of: 'b' },
-    { seam: 'write', when: 'before', index: 1, of: 'x' },
-    { seam: 'write', when: 'after', index: 1, of: 'y' },
-  ]);
+test('two engines with the same classes die before and after each call', () => {
+  const both = [...pointsByClass('before')(done), ...pointsByClass('after')(done)];
+  const calls = both.filter(({ seam }) => seam === 'call').map(({ of, when }) => `${when} ${of}`);
+  expect(calls.sort()).toEqual(['after a', 'after b', 'before a', 'before b']);
 });
 
 test('the order of a run does not choose other points', () => {
   const reversed = { calls: done.calls.toReversed(), writes: done.writes.toReversed() };
-  expect(pointsByClass(reversed)).toEqual(pointsByClass(done));
+  expect(pointsByClass('before')(reversed)).toEqual(pointsByClass('before')(done));
 });
 
 test('by index: every n-th of each seam, before and after, and a little past the end', () => {
@@ -49,15 +44,15 @@ test('lives kill once a phase, and leave out an update that has no point left', 
       { phase: 'update', calls: ['c'], writes: [] },
       { phase: 'delete', calls: [], writes: ['z'] },
     ],
-    pointsByClass,
+    pointsByClass('before'),
   );
-  expect(livesFor(points).map(life => Object.keys(life).join(' '))).toEqual(['create update delete', 'create update', 'create', 'create', 'create', 'create']);
+  expect(livesFor(points).map(life => Object.keys(life).join(' '))).toEqual(['create update delete', 'create', 'create', 'create']);
   expect(everyNth(points, 3)).toMatchObject({ create: [points.create[0], points.create[3]], update: [points.update[0]], delete: [points.delete[0]] });
 });
 
 test('kills that are sure: all calls of a class, half of the writes; by index all but the last tenth', () => {
-  const byClass = pointsIn([{ phase: 'create', ...done }], pointsByClass);
-  expect(sureKills(byClass)).toBe(4 + 1);
+  const byClass = pointsIn([{ phase: 'create', ...done }], pointsByClass('before'));
+  expect(sureKills(byClass)).toBe(2 + 1);
   const long = { calls: Array.from({ length: 100 }, () => 'a'), writes: [] };
   expect(sureKills(pointsIn([{ phase: 'create', ...long }], pointsByIndex(1)))).toBe(2 * 90);
 });

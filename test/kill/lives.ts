@@ -28,20 +28,13 @@ function indexes(seam: Point['seam'], most: number, stride: number): Point[] {
 }
 
 /**
- * One of each class, that in the middle: something is done by then and something is not. Of calls before and after it; of writes, which are whole or not
- * at all, before the one class and after the next.
+ * One of each class, that in the middle: something is done by then and something is not. By turns before and after it; `first` is what comes first, so
+ * that of two engines with the same classes one dies before each call and the other after it.
  */
-export function pointsByClass({ calls, writes }: Done): Point[] {
-  return [...middles(calls).flatMap(middle => WHENS.map(when => ({ seam: 'call' as const, when, ...middle }))), ...byTurns('write', writes)];
-}
-
-/** The same with calls by turns as well: for an engine whose every call is tried before and after on another store. */
-export function fewerPointsByClass({ calls, writes }: Done): Point[] {
-  return [...byTurns('call', calls), ...byTurns('write', writes)];
-}
-
-function byTurns(seam: Point['seam'], done: readonly string[]): Point[] {
-  return middles(done).map((middle, n) => ({ seam, when: WHENS[n % 2]!, ...middle }));
+export function pointsByClass(first: Point['when']): (done: Done) => Point[] {
+  const whens = first === 'before' ? WHENS : WHENS.toReversed();
+  const byTurns = (seam: Point['seam'], done: readonly string[]): Point[] => middles(done).map((middle, n) => ({ seam, when: whens[n % 2]!, ...middle }));
+  return ({ calls, writes }) => [...byTurns('call', calls), ...byTurns('write', writes)];
 }
 
 function middles(done: readonly string[]): Required<Pick<Point, 'index' | 'of'>>[] {
