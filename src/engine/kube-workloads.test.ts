@@ -326,6 +326,7 @@ test('only who works the namespace writes, and what he missed he says when he ge
 
 test('who gives a namespace away first ends what he writes there', async () => {
   await make();
+  await caughtUp();
   const held = proxy.addRule({ match: { verb: 'patch', resource: 'deployments' }, do: { kind: 'hold' } });
   await makeStuck();
   await until(() => expect(writes()).toHaveLength(1));
@@ -371,6 +372,8 @@ test.each([
 
 test('a report that changes nothing of that waits for nothing', async () => {
   await make();
+  // Else a write of the controller in between makes ours a conflict, and it is made once more.
+  await caughtUp();
   await claim('orders');
   await claim('fine');
   proxy.reset();

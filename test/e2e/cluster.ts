@@ -8,7 +8,7 @@ import { closeApi, openApi } from '../../src/kube/transport.ts';
 import { shipped } from '../kill/admin.ts';
 import { account, miniStack } from '../parts/emulators.ts';
 import { nodeOptions } from '../parts/entrypoint.ts';
-import type { LentControlPlane } from '../parts/kube/control-plane.ts';
+import { asAdmin, type LentControlPlane } from '../parts/kube/control-plane.ts';
 import { borrowControlPlane } from '../parts/kube/pool.ts';
 import { kubectl } from '../parts/kube/tools.ts';
 import { type AwsProxy, startProxy } from '../parts/proxy.ts';
@@ -150,23 +150,29 @@ export async function untilTrue(isTrue: () => Promise<boolean>, ms: number, othe
   throw new Error(otherwise());
 }
 
-/** Waits until a claim is ready for its newest generation. */
-export async function untilClaimReady(cluster: TestCluster, kind: string, namespace: string, name: string, ms = PATIENCE_MS): Promise<void> {
-  let last = '';
-  const isReady = async (): Promise<boolean> => {
-    last = await onCluster(cluster, 'get', kind, name, '-n', namespace, '-o', 'json').catch(String);
-    const { metadata, status } = parsed(last) as { metadata?: { generation: number }; status?: { observedGeneration?: number; conditions?: JsonObject[] } };
-    const ready = status?.conditions?.find(condition => condition['type'] === 'Ready');
-    return ready?.['status'] === 'True' && status?.observedGeneration === metadata?.generation;
-  };
-  const logs = (): string => cluster.controllers.map(controller => controller.log.slice(-2_000)).join('\n---\n');
-  await untilTrue(isReady, ms, () => `${kind}/${name} is not ready: ${last.slice(0, 3_000)}\n${logs()}`);
+/** A claim as the API server has it. */
+export interface ClaimObject {
+  readonly metadata: { readonly namespace: string; readonly name: string; readonly generation: number };
+  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-function parsed(text: string): JsonObject {
-  try {
-    return JSON.parse(text) as JsonObject;
-  } catch {
-    return {};
-  }
+/** The claims of a kind in all namespaces; none where they cannot be listed. By a plain request: kubectl would cost too much in a wait. */
+export async function listClaims({ plane }: TestCluster, kind: string): Promise<readonly ClaimObject[]> {
+  const answer = await asAdmin(plane, 'GET', `/apis/plinth.dev/v1alpha1/${kind.toLowerCase()}s`).catch(() => undefined);
+  return answer?.status === 200 ? (answer.body as { items: ClaimObject[] }).items : [];
+}
+
+/** Whether it is ready for its newest generation. */
+export const isReady = ({ metadata, status }: ClaimObject): boolean =>
+  status?.observedGeneration === metadata.generation && status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
+
+/** Waits until a claim is ready for its newest generation. */
+export async function untilClaimReady(cluster: TestCluster, kind: string, namespace: string, name: string, ms = PATIENCE_MS): Promise<void> {
+  let last: ClaimObject | undefined;
+  const isIt = async (): Promise<boolean> => {
+    last = (await listClaims(cluster, kind)).find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    return last !== undefined && isReady(last);
+  };
+  const logs = (): string => cluster.controllers.map(controller => controller.log.slice(-2_000)).join('\n---\n');
+  await untilTrue(isIt, ms, () => `${kind}/${name} is not ready: ${JSON.stringify(last)?.slice(0, 3_000)}\n${logs()}`);
 }

@@ -10,7 +10,9 @@ import {
   type Controller,
   claim,
   ENGINE_NAMESPACE,
+  isReady,
   linesOf,
+  listClaims,
   metric,
   onCluster,
   PATIENCE_MS,
@@ -54,27 +56,15 @@ async function newNamespace(): Promise<string> {
 /** What metrics tell comes from caches, which may hear of a thing a moment later than we do. */
 const until = async (check: () => unknown): Promise<void> => void (await vi.waitFor(check, { timeout: PATIENCE_MS, interval: 100 }));
 
-/** Waits until queues are ready for their newest generation, with one question for all: `where` is a namespace or all of them. */
-async function untilQueuesReady(where: readonly string[], wanted: readonly string[]): Promise<void> {
-  const ready = async (): Promise<Set<string>> => {
-    const { items } = JSON.parse(await onCluster(cluster, 'get', 'queues', ...where, '-o', 'json')) as { items: Queue[] };
-    return new Set(items.filter(isReady).map(({ metadata: { namespace, name } }) => `${namespace}/${name}`));
-  };
+/** Waits until queues, by `namespace/name`, are ready for their newest generation. */
+async function untilQueuesReady(wanted: readonly string[]): Promise<void> {
   await until(async () => {
-    const found = await ready();
+    const ready = (await listClaims(cluster, 'queue')).filter(isReady).map(({ metadata: { namespace, name } }) => `${namespace}/${name}`);
     const logs = cluster.controllers.map(({ log }) => log.slice(-2_000)).join('\n---\n');
-    expect(
-      wanted.filter(name => !found.has(name)),
-      logs,
-    ).toEqual([]);
+    const missing = wanted.filter(name => !ready.includes(name));
+    expect(missing, logs).toEqual([]);
   });
 }
-interface Queue {
-  readonly metadata: { readonly namespace: string; readonly name: string; readonly generation: number };
-  readonly status?: { readonly observedGeneration?: number; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
-const isReady = ({ metadata, status }: Queue): boolean =>
-  status?.observedGeneration === metadata.generation && status.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 
 const isLeader = async (controller: Controller): Promise<boolean> => (await metric(controller, 'plinth_leader').catch(() => undefined)) === 1;
 
@@ -161,10 +151,7 @@ withKubernetes(
       if (!WAITS_FOR_LEASE) await deleteLeases();
       await startController(cluster);
     }
-    await untilQueuesReady(
-      ['-n', namespace],
-      names.map(name => `${namespace}/${name}`),
-    );
+    await untilQueuesReady(names.map(name => `${namespace}/${name}`));
     expect((await everything(cluster)).filter(thing => thing.includes(namespace))).toHaveLength(24);
     await onCluster(cluster, 'delete', 'queues', '--all', '-n', namespace, '--timeout=120s');
     expect((await everything(cluster)).filter(thing => thing.includes(namespace))).toEqual([]);
@@ -263,20 +250,14 @@ withKubernetes(
     for (const controller of all) await until(() => expect(controller.log).toContain('shares the work with 2 others'));
     cluster.proxy.reset();
     await apply(cluster, ...namespaces.map(namespace => claim('Queue', namespace, 'orders')));
-    await untilQueuesReady(
-      ['-A'],
-      namespaces.map(namespace => `${namespace}/orders`),
-    );
+    await untilQueuesReady(namespaces.map(namespace => `${namespace}/orders`));
     await until(async () => {
       const shares = await Promise.all(all.map(controller => metric(controller, 'plinth_namespaces')));
       expect(shares.reduce((sum, share) => sum! + share!, 0)).toBeGreaterThanOrEqual(namespaces.length);
     });
     all[0]!.child.kill('SIGKILL');
     await apply(cluster, ...namespaces.map(namespace => claim('Queue', namespace, 'late')));
-    await untilQueuesReady(
-      ['-A'],
-      namespaces.map(namespace => `${namespace}/late`),
-    );
+    await untilQueuesReady(namespaces.map(namespace => `${namespace}/late`));
     const created = mutations().filter(call => call.startsWith('CreateQueue'));
     expect(created).toHaveLength(2 * namespaces.length);
     expect(new Set(created).size).toBe(created.length);
@@ -337,10 +318,7 @@ withKubernetes(
     expect(mutations()).toHaveLength(made);
     slow.remove();
     await startController(cluster);
-    await untilQueuesReady(
-      ['-n', namespace],
-      names.map(name => `${namespace}/${name}`),
-    );
+    await untilQueuesReady(names.map(name => `${namespace}/${name}`));
     expect(mutations().filter(call => call.startsWith('CreateQueue'))).toHaveLength(names.length);
   },
   600_000,
