@@ -1,8 +1,9 @@
 /** On a real API server, with the controllers of Kubernetes that write the same statuses. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import type { LentControlPlane } from '../../test/parts/kube/control-plane.ts';
 import { borrowControlPlane } from '../../test/parts/kube/pool.ts';
 import { type KubeProxy, startKubeProxy } from '../../test/parts/kube/proxy.ts';
+import { withKubernetes as test } from '../../test/parts/with-kubernetes.ts';
 import { isError } from '../core/errors.ts';
 import type { ClaimStatus, Condition, JsonObject, ObjectKey } from '../core/types.ts';
 import { loadAccess } from '../kube/config.ts';

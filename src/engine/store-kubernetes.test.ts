@@ -1,7 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest';
+import { part } from '../../test/parts/emulators.ts';
 import { kubeconfigFor, type LentControlPlane } from '../../test/parts/kube/control-plane.ts';
 import { borrowControlPlane } from '../../test/parts/kube/pool.ts';
 import { startKubeProxy } from '../../test/parts/kube/proxy.ts';
+import { withKubernetes as test } from '../../test/parts/with-kubernetes.ts';
 import type { JsonObject } from '../core/types.ts';
 import { loadAccess } from '../kube/config.ts';
 import { pathOf } from '../kube/paths.ts';
@@ -82,7 +84,7 @@ async function caughtUp({ home }: KubernetesStore): Promise<void> {
   }
 }
 
-describe('the Kubernetes store keeps the contract', () => {
+describe.skipIf(!part('kubernetes').available)('the Kubernetes store keeps the contract', () => {
   storeContract(async () => {
     await clean();
     const store = open();

@@ -1,8 +1,9 @@
 /** The faults that ended or ran hot every informer tried before this one, each on a real API server behind a proxy that commits it. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import type { ControlPlane } from '../../test/parts/kube/control-plane.ts';
 import { type KubeAct, type KubeProxy, startKubeProxy } from '../../test/parts/kube/proxy.ts';
 import { controlPlane, newNamespace } from '../../test/parts/kube/shared.ts';
+import { withKubernetes as test } from '../../test/parts/with-kubernetes.ts';
 import type { JsonObject } from '../core/types.ts';
 import { metaOf, objectsOf } from './cache.ts';
 import { loadAccess } from './config.ts';

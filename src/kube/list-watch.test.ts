@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { redirectKubeconfig } from '../../test/parts/kube/kubeconfig.ts';
 import { controlPlane, newNamespace } from '../../test/parts/kube/shared.ts';
+import { withKubernetes as test } from '../../test/parts/with-kubernetes.ts';
 import type { JsonObject } from '../core/types.ts';
 import { metaOf, objectsOf } from './cache.ts';
 import { loadAccess } from './config.ts';

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { redirectKubeconfig } from '../../test/parts/kube/kubeconfig.ts';
 import { controlPlane, newNamespace } from '../../test/parts/kube/shared.ts';
+import { withKubernetes as test } from '../../test/parts/with-kubernetes.ts';
 import { EngineError, type ErrorCode, isError } from '../core/errors.ts';
 import type { JsonObject } from '../core/types.ts';
 import { loadAccess } from './config.ts';

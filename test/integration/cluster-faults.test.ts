@@ -1,12 +1,13 @@
 /** Claims from birth to death under each fault of the way to the API server: they converge in time, nothing is lost, nothing runs hot. */
 import { GetQueueAttributesCommand, GetQueueUrlCommand, ListQueuesCommand } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import type { ClaimKey, JsonObject } from '../../src/core/types.ts';
 import { keyOf } from '../../src/engine/objects.ts';
 import { atDepth } from '../depth.ts';
 import { matches } from '../parts/kube/proxy/calls.ts';
 import type { KubeAct, KubeCallFilter, KubeProxy } from '../parts/kube/proxy.ts';
 import type { RuleHandle } from '../parts/proxy/rules.ts';
+import { withKubernetes as test } from '../parts/with-kubernetes.ts';
 import { chance, seeded } from '../simulation/random.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';

@@ -1,10 +1,11 @@
 /** What an engine does with a picture of the cluster that is no longer true: nothing outside. */
 import { DeleteQueueCommand, GetQueueUrlCommand, ListQueuesCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import type { ClaimKey, JsonObject } from '../../src/core/types.ts';
 import { wake } from '../../src/engine/controller.ts';
 import { keyText, metadataOf } from '../../src/engine/objects.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
+import { withKubernetes as test } from '../parts/with-kubernetes.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 

@@ -3,13 +3,14 @@
 import { GetBucketTaggingCommand, ListBucketsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetTopicAttributesCommand, ListTopicsCommand } from '@aws-sdk/client-sns';
 import { ListQueuesCommand } from '@aws-sdk/client-sqs';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import type { ClaimKey, ClaimStatus, Json, JsonObject } from '../../src/core/types.ts';
 import { FINALIZER, metadataOf } from '../../src/engine/objects.ts';
 import { pathOf } from '../../src/kube/paths.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
 import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
 import { kubectl, runTool } from '../parts/kube/tools.ts';
+import { withKubernetes as test } from '../parts/with-kubernetes.ts';
 import { type ClusterGround, openGroundOn } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 

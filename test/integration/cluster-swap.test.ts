@@ -1,8 +1,9 @@
 /** A field of a claim that only a new thing can have, changed in a cluster: the same as on a laptop (test/e2e/outside.test.ts). */
 import { ListQueuesCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
+import { withKubernetes as test } from '../parts/with-kubernetes.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 

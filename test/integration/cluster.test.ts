@@ -1,11 +1,12 @@
 /** The engine's reconcile in a cluster: a real API server, a real emulator, the shipped compositions. */
 import { GetQueueAttributesCommand, ListQueuesCommand, SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import type { ClaimKey, ClaimStatus, JsonObject } from '../../src/core/types.ts';
 import { wake } from '../../src/engine/controller.ts';
 import { keyOf, metadataOf } from '../../src/engine/objects.ts';
 import { pathOf } from '../../src/kube/paths.ts';
 import { MERGE_PATCH, request } from '../../src/kube/transport.ts';
+import { withKubernetes as test } from '../parts/with-kubernetes.ts';
 import { type ClusterGround, openGround } from './cluster-ground.ts';
 import { type ClusterEngine, conditionOf, makeNamespace, startClusterEngine } from './cluster-home.ts';
 
