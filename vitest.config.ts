@@ -3,10 +3,9 @@
  * few files of real parts whose times are the requirement, one after the other when all others are done.
  * Whether a test is one of unit or of parts is read from its imports: whoever reaches test/parts/ needs parts.
  */
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-import { reaches } from './scripts/reaches.ts';
+import { reaches, testFiles } from './scripts/reaches.ts';
 import { LongestFirst } from './test/run/sequencer.ts';
 
 const ROOT = import.meta.dirname;
@@ -14,12 +13,7 @@ const PARTS = `${join(ROOT, 'test', 'parts')}/`;
 const NEVER_UNIT = /^test\/(e2e|parts|run\/main)/;
 const QUIET = ['test/kill/cluster-lease.test.ts', 'test/integration/operation-rates.test.ts'];
 
-function testFiles(folder: string): string[] {
-  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
-  return names.filter(name => name.endsWith('.test.ts')).map(name => join(folder, name).replaceAll('\\', '/'));
-}
-
-const all = ['src', 'providers', 'test'].flatMap(testFiles).sort();
+const all = testFiles(ROOT);
 const simulation = all.filter(file => file.startsWith('test/simulation/'));
 const rest = all.filter(file => !simulation.includes(file));
 const real = rest.filter(file => NEVER_UNIT.test(file) || file === 'src/cli/emulator.test.ts' || reaches(join(ROOT, file), PARTS));

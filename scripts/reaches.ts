@@ -1,5 +1,5 @@
-/** Which files a module reaches through its relative imports; what is imported as a type only does not count. */
-import { existsSync, readFileSync } from 'node:fs';
+/** The test files there are, and which files a module reaches through its relative imports; what is imported as a type only does not count. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s+(?!type\b)[^;]*?from\s+'(\.[^']+)'|import\('(\.[^']+)'\)/g;
@@ -11,4 +11,13 @@ export function reaches(file: string, folder: string, seen: Set<string> = new Se
   seen.add(file);
   const text = readFileSync(file, 'utf8');
   return [...text.matchAll(IMPORT)].some(([, from, lazy]) => reaches(join(dirname(file), from ?? lazy ?? ''), folder, seen));
+}
+
+/** Every test file of the repository, relative to its root, sorted. */
+export function testFiles(root: string): string[] {
+  const inFolder = (folder: string): string[] => {
+    const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+    return names.filter(name => name.endsWith('.test.ts')).map(name => join(folder, name).replaceAll('\\', '/'));
+  };
+  return ['src', 'providers', 'test'].flatMap(inFolder).sort();
 }

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { part } from '../../test/parts/emulators.ts';
 import { type ControlPlane, kubeconfigFor } from '../../test/parts/kube/control-plane.ts';
 import { controlPlane, newNamespace } from '../../test/parts/kube/shared.ts';
 import { kubectl } from '../../test/parts/kube/tools.ts';
+import { withKubernetes } from '../../test/parts/with-kubernetes.ts';
 import { isError } from '../core/errors.ts';
 import { loadAccess } from '../kube/config.ts';
 import { type Api, closeApi, openApi } from '../kube/transport.ts';
@@ -12,7 +13,6 @@ import { isLeading, type Leader, startLeader, stopLeader, takeLease } from './le
 import type { LeasePort, LeaseRecord } from './lease.ts';
 import { isOurs, type Member, startMember, stopMember } from './members.ts';
 
-const withKubernetes = test.skipIf(!part('kubernetes').available);
 const { signal } = new AbortController();
 const record: LeaseRecord = {
   name: 'a-lease',

@@ -1,9 +1,10 @@
 /** The verbs of the command line on a cluster: the same words as on a laptop, from a real API server with a controller at work. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { JsonObject } from '../../src/core/types.ts';
 import { part } from '../parts/emulators.ts';
 import { untilMay } from '../parts/kube/allowed.ts';
 import { kubeconfigFor } from '../parts/kube/control-plane.ts';
+import { withKubernetes } from '../parts/with-kubernetes.ts';
 import { object } from '../support.ts';
 import { makeQueue } from './cloud.ts';
 import {
@@ -21,7 +22,6 @@ import {
 } from './cluster.ts';
 import { plinth, type Result, workplace, write } from './plinth.ts';
 
-const withKubernetes = test.skipIf(!part('kubernetes').available);
 let cluster: TestCluster;
 
 beforeAll(async () => {

@@ -1,9 +1,10 @@
 /** The controller as a process on a real API server and a real emulator: it starts, dies, stands still, is replaced, and stops. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { atDepth } from '../depth.ts';
 import { part } from '../parts/emulators.ts';
 import { type OwnControlPlane, startControlPlane } from '../parts/kube/control-plane.ts';
+import { withKubernetes } from '../parts/with-kubernetes.ts';
 import { editQueue, everything, queue } from './cloud.ts';
 import {
   apply,
@@ -26,7 +27,6 @@ import {
   untilTrue,
 } from './cluster.ts';
 
-const withKubernetes = test.skipIf(!part('kubernetes').available);
 let cluster: TestCluster<OwnControlPlane>;
 let count = 0;
 

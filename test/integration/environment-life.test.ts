@@ -111,9 +111,9 @@ describe.skipIf(!part('ministack').available || !part('kubernetes').available)('
     await until(async () => expect(await events()).toMatchObject([{ type: 'Warning', regarding: { kind: 'Environment', name: NAME } }]));
     const [announced] = await events();
     expect(announced!['note']).toContain('set spec.keepUntil to keep it longer');
-    expect(await ground.home.admin.get(HOME)).toBeDefined();
-    // It has a minute to be seen, and people look.
+    // It has a minute to be seen.
     const seen = await ground.home.admin.get(HOME);
+    expect(seen).toBeDefined();
     expect(seen!['metadata']).not.toHaveProperty('deletionTimestamp');
     skippedMs = 60_000;
     await until(async () => expect(await ground.home.admin.get(HOME)).toBeUndefined(), 120_000);

@@ -8,8 +8,8 @@ import type { Lived } from './life.ts';
 import { everyNth, killsOf, livesFor, type Points, pointsByClass, pointsByIndex, pointsIn, sureKills, wrongsOf } from './lives.ts';
 
 /**
- * Where to kill: one of each class of call, after it where a laptop is killed before it, or every n-th index (1 is all of them, about 450). A kill costs about 5 s on two quiet cores: a process that
- * starts, a run to rest, the way back to nothing.
+ * Where to kill: one of each class of call, after it where a laptop is killed before it, or every n-th index (1 is all of them, about 450). A kill costs
+ * about 5 s on two quiet cores: a process that starts, a run to rest, the way back to nothing.
  */
 const choose = CLUSTER_KILL_STRIDE === undefined ? pointsByClass('after') : pointsByIndex(CLUSTER_KILL_STRIDE);
 const CHOSEN = CLUSTER_KILL_STRIDE === undefined ? 'one of each class' : `stride ${CLUSTER_KILL_STRIDE}`;

@@ -6,10 +6,10 @@ const done = { calls: ['b', 'a', 'b', 'b', 'a'], writes: ['x', 'y', 'x'] };
 
 test('by class: the middle one of each, before and after by turns', () => {
   expect(pointsByClass('before')(done)).toEqual([
-    { seam: 'call', when: 'before', index: 1, of: 'a' },
-    { seam: 'call', when: 'after', index: 2, of: 'b' },
-    { seam: 'write', when: 'before', index: 1, of: 'x' },
-    { seam: 'write', when: 'after', index: 1, of: 'y' },
+    { seam: 'call', when: 'before', index: 1, of: 'a', sure: 1 },
+    { seam: 'call', when: 'after', index: 2, of: 'b', sure: 1 },
+    { seam: 'write', when: 'before', index: 1, of: 'x', sure: 0.5 },
+    { seam: 'write', when: 'after', index: 1, of: 'y', sure: 0.5 },
   ]);
 });
 
@@ -55,4 +55,6 @@ test('kills that are sure: all calls of a class, half of the writes; by index al
   expect(sureKills(byClass)).toBe(2 + 1);
   const long = { calls: Array.from({ length: 100 }, () => 'a'), writes: [] };
   expect(sureKills(pointsIn([{ phase: 'create', ...long }], pointsByIndex(1)))).toBe(2 * 90);
+  const short = { calls: Array.from({ length: 28 }, () => 'a'), writes: [] };
+  expect(sureKills(pointsIn([{ phase: 'create', ...short }], pointsByIndex(12)))).toBe(2 * 2);
 });

@@ -3,37 +3,47 @@ import type { Phase } from './claims.ts';
 import type { Lived, Plan, Point } from './life.ts';
 
 export const PHASES: readonly Phase[] = ['create', 'update', 'delete'];
-export type Points = Readonly<Record<Phase, readonly Point[]>>;
+/** `sure`: how likely a run gets to it, from 0 to 1. */
+export interface ChosenPoint extends Point {
+  readonly sure: number;
+}
+export type Points = Readonly<Record<Phase, readonly ChosenPoint[]>>;
 /** What a run without a kill did: the classes of its calls and writes. */
 export type Done = Pick<Lived, 'calls' | 'writes'>;
 
 /** How many more indexes than the run without a kill had: what runs at once varies a little, and a run that ends before its index shows it. */
 const MARGIN = 2;
 const WHENS = ['before', 'after'] as const;
+/** Of a run without a kill: how much of it every run reaches. The last tenth may be past the end of one that got along with a little less. */
+const SURE_SHARE = 0.9;
+/** Every run makes calls of the same classes; in which steps it writes what it knows of a claim is a matter of chance. */
+const SURE = { call: 1, write: 0.5 } as const;
 
 /** By phase, what to choose from each run without a kill. */
-export function pointsIn(runs: readonly (Done & { readonly phase: Phase })[], choose: (done: Done) => Point[]): Points {
-  const of = (phase: Phase): Point[] => runs.filter(run => run.phase === phase).flatMap(choose);
+export function pointsIn(runs: readonly (Done & { readonly phase: Phase })[], choose: (done: Done) => ChosenPoint[]): Points {
+  const of = (phase: Phase): ChosenPoint[] => runs.filter(run => run.phase === phase).flatMap(choose);
   return { create: of('create'), update: of('update'), delete: of('delete') };
 }
 
 /** Every n-th index of each seam, before and after it. */
-export function pointsByIndex(stride: number): (done: Done) => Point[] {
+export function pointsByIndex(stride: number): (done: Done) => ChosenPoint[] {
   return ({ calls, writes }) => [...indexes('call', calls.length, stride), ...indexes('write', writes.length, stride)];
 }
 
-function indexes(seam: Point['seam'], most: number, stride: number): Point[] {
+function indexes(seam: Point['seam'], most: number, stride: number): ChosenPoint[] {
   const count = Math.floor((most + MARGIN) / stride);
-  return Array.from({ length: count }, (_, n) => (n + 1) * stride).flatMap(index => WHENS.map(when => ({ seam, when, index })));
+  const sure = (index: number): number => (index <= most * SURE_SHARE ? 1 : 0);
+  return Array.from({ length: count }, (_, n) => (n + 1) * stride).flatMap(index => WHENS.map(when => ({ seam, when, index, sure: sure(index) })));
 }
 
 /**
  * One of each class, that in the middle: something is done by then and something is not. By turns before and after it; `first` is what comes first, so
  * that of two engines with the same classes one dies before each call and the other after it.
  */
-export function pointsByClass(first: Point['when']): (done: Done) => Point[] {
+export function pointsByClass(first: Point['when']): (done: Done) => ChosenPoint[] {
   const whens = first === 'before' ? WHENS : WHENS.toReversed();
-  const byTurns = (seam: Point['seam'], done: readonly string[]): Point[] => middles(done).map((middle, n) => ({ seam, when: whens[n % 2]!, ...middle }));
+  const byTurns = (seam: Point['seam'], done: readonly string[]): ChosenPoint[] =>
+    middles(done).map((middle, n) => ({ seam, when: whens[n % 2]!, ...middle, sure: SURE[seam] }));
   return ({ calls, writes }) => [...byTurns('call', calls), ...byTurns('write', writes)];
 }
 
@@ -43,7 +53,7 @@ function middles(done: readonly string[]): Required<Pick<Point, 'index' | 'of'>>
 
 /** Every n-th of the points of a phase, beginning with the first. */
 export function everyNth(points: Points, n: number): Points {
-  const some = (phase: Phase): Point[] => points[phase].filter((_, index) => index % n === 0);
+  const some = (phase: Phase): ChosenPoint[] => points[phase].filter((_, index) => index % n === 0);
   return { create: some('create'), update: some('update'), delete: some('delete') };
 }
 
@@ -64,20 +74,10 @@ export function placeOf(point: Point | 'none'): string {
   return `killed ${when} ${seam === 'call' ? 'the answer of ' : ''}${seam} ${index}${of === undefined ? '' : ` (${of})`}`;
 }
 
-/** Of a run without a kill: how much of it every run reaches. The last tenth may be past the end of one that got along with a little less. */
-const SURE_SHARE = 0.9;
-
 /** How many points are hit for certain; fewer kills than that mean that runs ended before the index they were to be killed at. */
 export function sureKills(points: Points): number {
-  return PHASES.reduce((sum, phase) => sum + sureIn(points[phase], 'call') + sureIn(points[phase], 'write'), 0);
-}
-
-/** Every run makes calls of the same classes; in which steps it writes what it knows of a claim is a matter of chance. */
-function sureIn(points: readonly Point[], seam: Point['seam']): number {
-  const mine = points.filter(point => point.seam === seam);
-  if (mine.some(({ of }) => of !== undefined)) return seam === 'call' ? mine.length : Math.floor(mine.length / 2);
-  const most = Math.max(0, ...mine.map(({ index }) => index)) - MARGIN;
-  return mine.filter(({ index }) => index <= most * SURE_SHARE).length;
+  const sum = (some: readonly ChosenPoint[]): number => Math.floor(some.reduce((all, { sure }) => all + sure, 0));
+  return PHASES.reduce((all, phase) => all + sum(points[phase]), 0);
 }
 
 /** `40 kills (create 20, update 10, delete 10)`. */

@@ -1,15 +1,11 @@
 /** Where a part is missing its tests are skipped, not failed: whoever takes one asks first whether it is there. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { reaches } from '../../scripts/reaches.ts';
+import { reaches, testFiles } from '../../scripts/reaches.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const files = ['src', 'providers', 'test'].flatMap(folder =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.test.ts'))
-    .map(name => join(folder, name).replaceAll('\\', '/')),
-);
+const files = testFiles(ROOT);
 const takes = (file: string, module: string): boolean => reaches(join(ROOT, file), join(ROOT, 'test', 'parts', module));
 const asks = (file: string, what: RegExp): boolean => what.test(readFileSync(join(ROOT, file), 'utf8'));
 

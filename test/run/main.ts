@@ -25,10 +25,11 @@ interface Outcome {
 /** Runs the tests, says what they came to, and returns the exit code. The parts are installed and the bundle is built before. */
 export function runTests(asked: Asked): number {
   const started = Date.now();
-  const runs = asked.rest.length > 0 || asked.config !== undefined ? [] : [check(asked)];
-  const first = vitest(asked, asked.rest.length > 0 ? asked.rest : REAL);
+  const isWhole = asked.rest.length === 0;
+  const runs = isWhole && asked.config === undefined ? [check(asked)] : [];
+  const first = vitest(asked, isWhole ? REAL : asked.rest);
   const setupSeconds = ((first.results.firstAt ?? Date.now()) - first.startedAt) / 1_000;
-  const repeat = asked.rest.length > 0 ? [] : filesToRepeat(joined([...runs, first.results]));
+  const repeat = isWhole ? filesToRepeat(joined([...runs, first.results])) : [];
   if (repeat.length > 0) console.log(`Once more, alone: ${repeat.join(', ')}`);
   const alone = ['--project', 'parts', '--project', 'quiet', '--maxWorkers=1', ...repeat];
   const { results, flaky } = repeat.length === 0 ? { ...first, flaky: [] } : merged(first.results, vitest(asked, alone).results);

@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { isProcessAlive } from '../../../src/cli/emulator.ts';
 import { part } from '../emulators.ts';
+import { withKubernetes } from '../with-kubernetes.ts';
 import { callKube } from './client.ts';
 import { asAdmin, kubeconfigFor, type OwnControlPlane, serviceAccountKubeconfig, serviceAccountToken, startControlPlane } from './control-plane.ts';
 import { controlPlane, newNamespace } from './shared.ts';
 import { helm, kubectl, runTool } from './tools.ts';
-
-const withKubernetes = test.skipIf(!part('kubernetes').available);
 
 const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: '1' } });
 
